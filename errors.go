@@ -79,11 +79,14 @@ func (e *InvalidEventError) Unwrap() error { return ErrInvalidEvent }
 type ConflictError struct {
 	Source, ID string
 	Stream     StreamName
-	Offset     Offset // where it is recorded
+	Offset     Offset // where it is recorded; 0 if it stands earlier in the same request
 	Index      int    // of the refused event within its request
 }
 
 func (e *ConflictError) Error() string {
+	if e.Offset == 0 {
+		return fmt.Sprintf("event %q of %s stands twice in the request, with different content: give a changed event an id of its own", e.ID, e.Source)
+	}
 	return fmt.Sprintf("event %q of %s: %v in %s at offset %d: give a changed event an id of its own", e.ID, e.Source, ErrEventIDConflict, e.Stream, e.Offset)
 }
 

@@ -1,0 +1,219 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/plantmesh/plantmesh"
+)
+
+// Log is a site's streams in one folder. All methods may be called by any number of goroutines.
+type Log struct {
+	*database
+	idSecret []byte
+
+	appender appender
+	replicas replicaWriters
+	tail     tail
+
+	mu      sync.RWMutex
+	streams map[plantmesh.StreamName]*stream // durable ones only
+	numbers streamNumber                     // last one given out
+	changed chan struct{}                    // closed at the next change of any head
+}
+
+// stream is one stream as readers see it: what is durable.
+type stream struct {
+	number streamNumber // set once
+	record streamRecord // set once
+	head   headRecord   // guarded by Log.mu
+}
+
+// StreamInfo describes a stream as it is held here.
+type StreamInfo struct {
+	Head        plantmesh.Head
+	Earliest    plantmesh.Offset // of the first event held
+	StoredBytes uint64           // of its blocks, compressed
+	Replica     bool             // false for the site's own
+}
+
+// Open opens the log in a folder, creating it if there is none, and starts its appender.
+//
+// Errors: ErrInUse, ErrNewerFormat, ErrOtherSite, and those of the disk; the text says what to do.
+func Open(dir string, o Options) (*Log, error) {
+	d, err := openDatabase(dir, kindLog, o)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{database: d, streams: map[plantmesh.StreamName]*stream{}, changed: make(chan struct{})}
+	l.tail.limit = d.opts.TailBytes
+	if err := l.load(); err != nil {
+		_ = d.close()
+		return nil, fmt.Errorf("open log %s: %w", d.dir, err)
+	}
+	l.appender.start(l)
+	return l, nil
+}
+
+// load reads the streams and their heads; nothing else has to be read to go on.
+func (l *Log) load() error {
+	secret, err := l.meta(metaIDKey)
+	if err != nil {
+		return err
+	}
+	l.idSecret = []byte(secret)
+	iter, err := l.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixStream}, UpperBound: []byte{prefixStream + 1}})
+	if err != nil {
+		return damaged(err)
+	}
+	defer iter.Close()
+	for iter.First(); iter.Valid(); iter.Next() {
+		number, _, err := parseNumberKey(iter.Key(), prefixStream, 5)
+		if err != nil {
+			return err
+		}
+		record, err := decodeStreamRecord(iter.Value())
+		if err != nil {
+			return err
+		}
+		value, err := l.get(headKey(number))
+		if err != nil {
+			return fmt.Errorf("head of %s: %w", record.name, err)
+		}
+		head, err := decodeHeadRecord(value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", record.name, err)
+		}
+		l.streams[record.name] = &stream{number: number, record: record, head: head}
+		l.numbers = max(l.numbers, number)
+	}
+	return damaged(iter.Error())
+}
+
+// Close commits what was submitted, answers it, and closes the folder. Readers must have stopped.
+func (l *Log) Close() error {
+	l.appender.stop()
+	l.replicas.stop()
+	return l.close()
+}
+
+// Err is why the log stopped writing, or nil while it works. It is an ErrStorageFailed.
+func (l *Log) Err() error {
+	if f := l.failure(); f != nil {
+		return f
+	}
+	return nil
+}
+
+// nextNumber gives out a stream number.
+func (l *Log) nextNumber() streamNumber {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.numbers++
+	return l.numbers
+}
+
+// lookup returns a stream and its durable head.
+//
+// Errors: plantmesh.ErrUnknownStream.
+func (l *Log) lookup(s plantmesh.StreamName) (*stream, headRecord, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	st, ok := l.streams[s]
+	if !ok {
+		return nil, headRecord{}, fmt.Errorf("%w: %s is not held at %s", plantmesh.ErrUnknownStream, s, l.opts.Site)
+	}
+	return st, st.head, nil
+}
+
+// progress is what a commit adds to one stream.
+type progress struct {
+	stream *stream
+	head   headRecord
+	blocks []*Block
+}
+
+// publish makes durable blocks visible and wakes whoever waits for them.
+func (l *Log) publish(all []progress) {
+	if len(all) == 0 {
+		return
+	}
+	l.mu.Lock()
+	for _, p := range all {
+		l.streams[p.stream.record.name] = p.stream
+		p.stream.head = p.head
+		l.tail.add(p.stream, p.blocks)
+	}
+	changed := l.changed
+	l.changed = make(chan struct{})
+	l.mu.Unlock()
+	close(changed)
+}
+
+// Heads returns the durable heads of all streams, ordered by name.
+func (l *Log) Heads() []plantmesh.Head {
+	infos := l.Streams()
+	heads := make([]plantmesh.Head, len(infos))
+	for i, info := range infos {
+		heads[i] = info.Head
+	}
+	return heads
+}
+
+// Streams describes all streams, ordered by name.
+func (l *Log) Streams() []StreamInfo {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	infos := make([]StreamInfo, 0, len(l.streams))
+	for _, name := range slices.Sorted(maps.Keys(l.streams)) {
+		s := l.streams[name]
+		infos = append(infos, StreamInfo{
+			Head: s.head.head(s.record), Earliest: earliest, StoredBytes: s.head.stored, Replica: name.Origin() != l.opts.Site,
+		})
+	}
+	return infos
+}
+
+// earliest is the first offset held of any stream: all of a stream is kept.
+const earliest plantmesh.Offset = 1
+
+// Head returns the durable head of a stream.
+//
+// Errors: plantmesh.ErrUnknownStream.
+func (l *Log) Head(s plantmesh.StreamName) (plantmesh.Head, error) {
+	st, head, err := l.lookup(s)
+	if err != nil {
+		return plantmesh.Head{}, err
+	}
+	return head.head(st.record), nil
+}
+
+// Changed returns a channel that is closed at the next change of any head. Take it before reading heads, so that no
+// change falls in between.
+func (l *Log) Changed() <-chan struct{} {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.changed
+}
+
+// WaitHead waits until the head of a stream is behind an offset, and returns it. The stream need not exist yet.
+//
+// Errors: those of ctx.
+func (l *Log) WaitHead(ctx context.Context, s plantmesh.StreamName, after plantmesh.Offset) (plantmesh.Head, error) {
+	for {
+		changed := l.Changed()
+		if head, err := l.Head(s); err == nil && head.Offset > after {
+			return head, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return plantmesh.Head{}, fmt.Errorf("wait for %s behind %d: %w", s, after, context.Cause(ctx))
+		}
+	}
+}

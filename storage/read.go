@@ -1,0 +1,284 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/plantmesh/plantmesh"
+	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+)
+
+// Blocks returns the durable blocks that hold offsets behind after, in order: the first may begin before. It returns as
+// many as fit maxBytes, but one at least if there is one, none at the head, and never waits. The newest come from memory,
+// where all readers share them; the others are read from disk and checked.
+//
+// Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError behind the head; plantmesh.ErrCorruptBlock; those of ctx.
+func (l *Log) Blocks(ctx context.Context, s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) ([]*Block, error) {
+	st, head, held, ok, err := l.fromTail(s, after, maxBytes)
+	if err != nil || ok {
+		return held, err
+	}
+	var blocks []*Block
+	bytes := 0
+	err = l.eachBlock(ctx, st, after, head.offset, func(b *Block) error {
+		if bytes += len(b.bytes); bytes > maxBytes && len(blocks) > 0 {
+			return errStop
+		}
+		blocks = append(blocks, b)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s behind %d: %w", s, after, err)
+	}
+	return blocks, nil
+}
+
+// fromTail answers a read without the disk where it can.
+func (l *Log) fromTail(s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) (*stream, headRecord, []*Block, bool, error) {
+	st, _, err := l.lookup(s)
+	if err != nil {
+		return nil, headRecord{}, nil, false, err
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	head := st.head
+	switch {
+	case after > head.offset:
+		return nil, head, nil, false, offsetError(st, head, after)
+	case after == head.offset:
+		return st, head, nil, true, nil
+	}
+	held, ok := l.tail.after(st, after, maxBytes)
+	return st, head, held, ok, nil
+}
+
+func offsetError(st *stream, head headRecord, asked plantmesh.Offset) error {
+	return &plantmesh.OffsetError{Stream: st.record.name, Asked: asked, Earliest: earliest, End: head.offset, Err: plantmesh.ErrOffsetBeyondHead}
+}
+
+// RawBlocks is Blocks for replicas: the blocks as stored, which callers must not change. after is 0 or the last offset of
+// a block, so that the first block follows on what the replica holds.
+//
+// Errors: those of Blocks; plantmesh.ErrNotBlockBoundary.
+func (l *Log) RawBlocks(ctx context.Context, s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) ([][]byte, error) {
+	blocks, err := l.Blocks(ctx, s, after, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	raw := make([][]byte, len(blocks))
+	for i, b := range blocks {
+		raw[i] = b.bytes
+	}
+	if len(blocks) > 0 && blocks[0].First() != after+1 {
+		return nil, fmt.Errorf("read %s behind %d: %w: its block ends at %d", s, after, plantmesh.ErrNotBlockBoundary, blocks[0].Last())
+	}
+	return raw, nil
+}
+
+// eachBlock reads the stored blocks that hold offsets behind after, up to head, until fn returns an error; errStop ends it
+// well.
+func (l *Log) eachBlock(ctx context.Context, st *stream, after, head plantmesh.Offset, fn func(*Block) error) error {
+	iter, err := l.db.NewIter(&pebble.IterOptions{LowerBound: blockKey(st.number, after+1), UpperBound: blockKey(st.number, head+1)})
+	if err != nil {
+		return damaged(err)
+	}
+	defer iter.Close()
+	due := plantmesh.Offset(0) // where the next block has to begin
+	for iter.First(); iter.Valid(); iter.Next() {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		b, err := storedBlock(iter)
+		if err != nil {
+			return err
+		}
+		if due != 0 && b.First() != due || due == 0 && b.First() > after+1 {
+			return corrupt("no block holds offset %d", max(due, after+1))
+		}
+		due = b.Last() + 1
+		if err := fn(b); errors.Is(err, errStop) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := iter.Error(); err != nil {
+		return damaged(err)
+	}
+	if due != head+1 && after < head {
+		return corrupt("no block holds offset %d", max(due, after+1))
+	}
+	return nil
+}
+
+// storedBlock copies the block under an iterator and checks it against its key.
+func storedBlock(iter *pebble.Iterator) (*Block, error) {
+	_, last, err := parseBlockKey(iter.Key())
+	if err != nil {
+		return nil, corrupt("%w", err)
+	}
+	value, err := iter.ValueAndErr()
+	if err != nil {
+		return nil, damaged(err)
+	}
+	b, err := ParseBlock(append([]byte(nil), value...))
+	if err != nil {
+		return nil, fmt.Errorf("stored block that ends at %d: %w", last, err)
+	}
+	if b.Last() != last {
+		return nil, corrupt("stored block that ends at %d says %d", last, b.Last())
+	}
+	return b, nil
+}
+
+// readBlock reads the applied block that holds an offset, durable or not.
+func (l *Log) readBlock(n streamNumber, o plantmesh.Offset) (*Block, error) {
+	iter, err := l.db.NewIter(&pebble.IterOptions{LowerBound: blockKey(n, o), UpperBound: blockKey(n+1, 0)})
+	if err != nil {
+		return nil, damaged(err)
+	}
+	defer iter.Close()
+	if !iter.First() {
+		if err := iter.Error(); err != nil {
+			return nil, damaged(err)
+		}
+		return nil, corrupt("no block holds offset %d", o)
+	}
+	b, err := storedBlock(iter)
+	if err == nil && b.First() > o {
+		err = corrupt("no block holds offset %d", o)
+	}
+	return b, err
+}
+
+// Get returns one durable event. The message is the caller's own.
+//
+// Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError; plantmesh.ErrCorruptBlock.
+func (l *Log) Get(s plantmesh.StreamName, o plantmesh.Offset) (*eventv1.RecordedEvent, error) {
+	st, head, err := l.lookup(s)
+	if err != nil {
+		return nil, err
+	}
+	if o == 0 || o > head.offset {
+		return nil, offsetError(st, head, o)
+	}
+	l.mu.RLock()
+	held, ok := l.tail.after(st, o-1, 0)
+	l.mu.RUnlock()
+	var b *Block
+	if ok && len(held) > 0 {
+		b = held[0]
+	} else if b, err = l.readBlock(st.number, o); err != nil {
+		return nil, fmt.Errorf("read %s@%d: %w", s, o, err)
+	}
+	return b.Event(o)
+}
+
+// Lookup returns the offset of the durable event with a source and id. Only the site's own streams have ids.
+//
+// Errors: plantmesh.ErrUnknownStream; plantmesh.ErrInvalidRequest for a replica; plantmesh.ErrEventNotFound.
+func (l *Log) Lookup(s plantmesh.StreamName, source, id string) (plantmesh.Offset, error) {
+	st, head, err := l.lookup(s)
+	if err != nil {
+		return 0, err
+	}
+	if s.Origin() != l.opts.Site {
+		return 0, fmt.Errorf("event %q of %s: %w: %s is a replica here, and only its origin finds events by source and id", id, source, plantmesh.ErrInvalidRequest, s)
+	}
+	ids := newIDReader(l.db)
+	defer ids.close()
+	o, err := ids.find(st.number, l.hashID(source, id))
+	if err != nil {
+		return 0, fmt.Errorf("event %q of %s in %s: %w", id, source, s, err)
+	}
+	if o == 0 || o > head.offset {
+		return 0, fmt.Errorf("event %q of %s in %s: %w", id, source, s, plantmesh.ErrEventNotFound)
+	}
+	return o, nil
+}
+
+// OffsetBefore returns the last durable offset that was recorded before t; 0 if none was.
+//
+// Errors: plantmesh.ErrUnknownStream; plantmesh.ErrCorruptBlock.
+func (l *Log) OffsetBefore(s plantmesh.StreamName, t time.Time) (plantmesh.Offset, error) {
+	st, head, err := l.lookup(s)
+	if err != nil {
+		return 0, err
+	}
+	if t.After(time.Unix(0, head.time)) {
+		return head.offset, nil
+	}
+	o, err := l.offsetBefore(st, head, t)
+	if err != nil {
+		return 0, fmt.Errorf("read %s before %v: %w", s, t, err)
+	}
+	return o, nil
+}
+
+// offsetBefore looks into the last block that begins before t: every later one begins at t or after it.
+func (l *Log) offsetBefore(st *stream, head headRecord, t time.Time) (plantmesh.Offset, error) {
+	if t.Before(time.Unix(0, -1<<62)) {
+		return 0, nil // before anything that nanoseconds since 1970 can hold
+	}
+	ns := t.UnixNano()
+	iter, err := l.db.NewIter(&pebble.IterOptions{LowerBound: numberKey(prefixTime, st.number, 5), UpperBound: timeKey(st.number, ns, 0)})
+	if err != nil {
+		return 0, damaged(err)
+	}
+	defer iter.Close()
+	if !iter.Last() {
+		return 0, damaged(iter.Error())
+	}
+	_, _, base, err := parseTimeKey(iter.Key())
+	if err != nil {
+		return 0, corrupt("%w", err)
+	}
+	if base > head.offset {
+		return head.offset, nil // a block that is not durable yet
+	}
+	b, err := l.readBlock(st.number, base)
+	if err != nil {
+		return 0, err
+	}
+	before := b.First() - 1
+	err = b.eachEvent(func(r recorded) error {
+		if r.time >= ns {
+			return errStop
+		}
+		before = r.offset
+		return nil
+	})
+	return min(before, head.offset), err
+}
+
+// ChainAt returns the chain value after an offset, computed from the stored block that ends there, or 0's: the value a
+// stream begins with.
+//
+// Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError; plantmesh.ErrNotBlockBoundary; plantmesh.ErrCorruptBlock.
+func (l *Log) ChainAt(ctx context.Context, s plantmesh.StreamName, o plantmesh.Offset) (plantmesh.Chain, error) {
+	st, head, err := l.lookup(s)
+	if err != nil {
+		return plantmesh.Chain{}, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return plantmesh.Chain{}, err
+	}
+	if o == 0 {
+		return genesis(l.opts.Mesh, s, st.record.incarnation), nil
+	}
+	if o > head.offset {
+		return plantmesh.Chain{}, offsetError(st, head, o)
+	}
+	b, err := l.readBlock(st.number, o)
+	if err != nil {
+		return plantmesh.Chain{}, fmt.Errorf("chain of %s@%d: %w", s, o, err)
+	}
+	if b.Last() != o {
+		return plantmesh.Chain{}, fmt.Errorf("chain of %s@%d: %w: its block ends at %d", s, o, plantmesh.ErrNotBlockBoundary, b.Last())
+	}
+	return b.Chain(), nil
+}
