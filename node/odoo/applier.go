@@ -1,0 +1,258 @@
+package odoo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/plantmesh/plantmesh/node/consumer"
+)
+
+// Applier applies events in one Odoo database. It is a consumer.Handler and safe for concurrent use; events of one
+// subject have to come one after the other.
+type Applier struct {
+	cfg     Config
+	client  *Client
+	batcher *batcher
+	logger  *slog.Logger
+
+	calls, splits atomic.Uint64
+
+	preparing sync.Mutex
+	action    atomic.Int64 // id of the server action; 0 until prepared
+
+	mu      sync.Mutex // guards what follows
+	version string
+	problem string
+}
+
+// Status is what an applier knows of its Odoo.
+type Status struct {
+	URL, Database string
+	ServerVersion string // empty until it answered
+	Problem       string // what keeps the applier from working; empty if nothing
+	Calls         uint64 // of the server action
+	Splits        uint64 // calls whose events had to be applied one by one, since one of them was refused
+}
+
+// New returns an applier. It connects to nothing yet.
+func New(cfg Config, logger *slog.Logger) (*Applier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	key, err := cfg.key()
+	if err != nil {
+		return nil, err
+	}
+	client, err := NewClient(cfg.URL, cfg.Database, key)
+	if err != nil {
+		return nil, err
+	}
+	a := &Applier{cfg: cfg, client: client, logger: logger}
+	a.batcher = newBatcher(cfg.Concurrency, cfg.Batch, a.apply)
+	return a, nil
+}
+
+// Close drops idle connections.
+func (a *Applier) Close() { a.client.Close() }
+
+// Reader reads back what was applied.
+func (a *Applier) Reader() *Reader { return NewReader(a.client) }
+
+// Prepare brings Odoo's database to what applying needs, and checks the mapping against it. [Applier.Handle] does it by
+// itself before the first event, so an Odoo that is down when the node starts does not matter.
+//
+// Errors: consumer.ErrBlocked if no retry can help before somebody corrects something; anything else is transient.
+func (a *Applier) Prepare(ctx context.Context) error {
+	a.preparing.Lock()
+	defer a.preparing.Unlock()
+	if a.action.Load() != 0 {
+		return nil
+	}
+	err := a.prepare(ctx)
+	a.note(err)
+	return err
+}
+
+func (a *Applier) prepare(ctx context.Context) error {
+	version, err := a.client.Version(ctx)
+	if err != nil {
+		return blockedOr(err)
+	}
+	a.mu.Lock()
+	a.version = version
+	a.mu.Unlock()
+	id, err := provisioner{client: a.client, logger: a.logger}.run(ctx)
+	if err != nil {
+		return blockedOr(err)
+	}
+	if err := a.checkSites(ctx); err != nil {
+		return blockedOr(err)
+	}
+	a.action.Store(id)
+	return nil
+}
+
+// checkSites finds every warehouse that the mapping names and Odoo does not have.
+func (a *Applier) checkSites(ctx context.Context) error {
+	var found []struct {
+		Code string `json:"code"`
+	}
+	if err := a.client.SearchRead(ctx, "stock.warehouse", []any{}, []string{"code"}, 0, &found); err != nil {
+		return err
+	}
+	have := map[string]bool{"": len(found) > 0}
+	for _, w := range found {
+		have[w.Code] = true
+	}
+	var faults []error
+	if !have[a.cfg.Warehouse] {
+		faults = append(faults, &setupError{fmt.Sprintf("odoo.warehouse %q: Odoo has no warehouse with this code: create it, or name another", a.cfg.Warehouse)})
+	}
+	for site, s := range a.cfg.Sites {
+		if !have[s.Warehouse] {
+			faults = append(faults, &setupError{fmt.Sprintf("odoo.sites.%s.warehouse %q: Odoo has no warehouse with this code: create it, or name another", site, s.Warehouse)})
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Handle applies one event.
+//
+// Errors: consumer.ErrIgnored for a type without effect; consumer.ErrDuplicate for an event that was applied before;
+// consumer.Park for one that Odoo refuses, with its words; consumer.ErrBlocked if nothing can be applied before somebody
+// corrects the key, its rights or the setup; any other error is transient, or nobody knows whether the event was
+// applied: the same event again is right in both cases.
+func (a *Applier) Handle(ctx context.Context, d consumer.Delivery) error {
+	effect, ok, err := a.cfg.translate(d.Stream, d.Incarnation, d.Event)
+	if err != nil {
+		return consumer.Park(err)
+	}
+	if !ok {
+		return consumer.ErrIgnored
+	}
+	if a.action.Load() == 0 {
+		if err := a.Prepare(ctx); err != nil {
+			return err
+		}
+	}
+	result, err := a.batcher.do(ctx, effect)
+	if err != nil {
+		return err
+	}
+	trace.SpanFromContext(ctx).SetAttributes(attribute.String("odoo.status", result.Status),
+		attribute.String("odoo.model", result.Model), attribute.Int64("odoo.id", result.ID))
+	if result.Status == StatusDuplicate {
+		return consumer.ErrDuplicate
+	}
+	return nil
+}
+
+// apply sends jobs in one call. If Odoo refuses one of several, each goes alone: the refused one keeps its error, the
+// others are applied.
+func (a *Applier) apply(ctx context.Context, jobs []*job) {
+	results, err := a.send(ctx, jobs)
+	if refused(err) && len(jobs) > 1 {
+		a.splits.Add(1)
+		for _, j := range jobs {
+			a.apply(ctx, []*job{j})
+		}
+		return
+	}
+	err = a.judge(err)
+	for i, j := range jobs {
+		if j.err = err; err == nil {
+			j.result = results[i]
+		}
+	}
+}
+
+func (a *Applier) send(ctx context.Context, jobs []*job) ([]Result, error) {
+	batch := Batch{Create: a.cfg.CreateMissing, Quarantine: a.cfg.Quarantine, WorkOrder: releaseWorkOrder, Events: make([]Effect, len(jobs))}
+	for i, j := range jobs {
+		batch.Events[i] = j.effect
+	}
+	a.calls.Add(1)
+	var answer struct {
+		Results []Result `json:"results"`
+	}
+	args := Args{"ids": []int64{a.action.Load()}, "context": map[string]any{"mesh": batch}}
+	if err := a.client.Call(ctx, "ir.actions.server", "run", args, &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.Results) != len(jobs) {
+		return nil, fmt.Errorf("the server action answered %d of %d events", len(answer.Results), len(jobs))
+	}
+	for _, r := range answer.Results {
+		if r.Status != StatusApplied && r.Status != StatusDuplicate {
+			return nil, fmt.Errorf("the server action answered status %q", r.Status)
+		}
+	}
+	return answer.Results, nil
+}
+
+func refused(err error) bool {
+	var failed *Error
+	return errors.As(err, &failed) && failed.Class == Business
+}
+
+// judge turns an error of a call into what a consumer has to know.
+func (a *Applier) judge(err error) error {
+	switch {
+	case err == nil:
+		a.note(nil)
+		return nil
+	case refused(err):
+		a.note(nil)
+		return consumer.Park(err)
+	}
+	var failed *Error
+	if errors.As(err, &failed) && failed.Class == Configuration {
+		a.action.Store(0) // the action may be gone: look again
+	}
+	err = blockedOr(err)
+	a.note(err)
+	return err
+}
+
+// blockedOr marks an error that no retry mends as consumer.ErrBlocked, with what to do.
+func blockedOr(err error) error {
+	var failed *Error
+	var setup *setupError
+	switch {
+	case errors.As(err, &setup):
+		return fmt.Errorf("%w: %w", consumer.ErrBlocked, err)
+	case errors.As(err, &failed) && failed.Class != Transient:
+		return fmt.Errorf("%w: %w: check odoo.url, odoo.database, the API key, and that its user may do this", consumer.ErrBlocked, err)
+	}
+	return err
+}
+
+// note keeps what keeps the applier from working.
+func (a *Applier) note(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case err == nil:
+		a.problem = ""
+	case errors.Is(err, context.Canceled):
+	default:
+		a.problem = err.Error()
+	}
+}
+
+// Status is a snapshot.
+func (a *Applier) Status() Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return Status{
+		URL: a.cfg.URL, Database: a.cfg.Database, ServerVersion: a.version, Problem: a.problem,
+		Calls: a.calls.Load(), Splits: a.splits.Load(),
+	}
+}

@@ -1,0 +1,149 @@
+package odoo
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+)
+
+// What create_missing may name: what an event may create when it names something that Odoo does not have.
+const (
+	CreateItems       = "items"
+	CreateWorkCenters = "work_centers"
+	CreateOrders      = "orders"
+	CreateLots        = "lots"
+	CreateLocations   = "locations"
+)
+
+// CreateAll is everything that may be created: for a database that the mesh alone fills.
+func CreateAll() []string {
+	return []string{CreateItems, CreateWorkCenters, CreateOrders, CreateLots, CreateLocations}
+}
+
+// Defaults of [Config].
+const (
+	DefaultConcurrency = 4
+	DefaultBatch       = 16
+	DefaultQuarantine  = "Quarantine"
+)
+
+// Config says which Odoo, with which key, and how the mesh's names map to its records.
+type Config struct {
+	URL      string `yaml:"url"`
+	Database string `yaml:"database"`
+
+	// The API key of the user that plantmesh works as: exactly one of the three.
+	APIKey     string `yaml:"api_key,omitempty"`
+	APIKeyFile string `yaml:"api_key_file,omitempty"` // first line of a file
+	APIKeyEnv  string `yaml:"api_key_env,omitempty"`  // name of an environment variable
+
+	// Concurrency is how many calls run in Odoo at once. Keep it below Odoo's workers: more only wait there.
+	Concurrency int `yaml:"concurrency"`
+	// Batch is how many waiting events one call may carry; they share its transaction.
+	Batch int `yaml:"batch"`
+
+	// Warehouse is the code of the warehouse of every site that Sites does not name. Empty: the company's first.
+	Warehouse string          `yaml:"warehouse,omitempty"`
+	Sites     map[string]Site `yaml:"sites,omitempty"`
+
+	// CreateMissing names what an event may create in Odoo. Anything else that is missing parks the event.
+	CreateMissing []string `yaml:"create_missing"`
+	// Quarantine is the name of the location, one in each warehouse, that held material is moved to.
+	Quarantine string `yaml:"quarantine_location"`
+}
+
+// Site maps a site of the mesh into Odoo.
+type Site struct {
+	Warehouse string `yaml:"warehouse"` // code, such as WH
+}
+
+// Default is a configuration that lacks only the address, the database and the key.
+func Default() Config {
+	return Config{
+		Concurrency: DefaultConcurrency, Batch: DefaultBatch, Quarantine: DefaultQuarantine,
+		CreateMissing: []string{CreateOrders, CreateLots},
+	}
+}
+
+// Validate joins all faults, each with its path and value.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if u, err := url.Parse(c.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		fault("odoo.url %q: give the address of the server, such as https://odoo.example.com", c.URL)
+	}
+	if c.Database == "" {
+		fault("odoo.database: name the database")
+	}
+	keys := 0
+	for _, s := range []string{c.APIKey, c.APIKeyFile, c.APIKeyEnv} {
+		if s != "" {
+			keys++
+		}
+	}
+	if keys != 1 {
+		fault("odoo: give exactly one of api_key, api_key_file and api_key_env; %d are given", keys)
+	}
+	if c.Concurrency < 1 || c.Concurrency > 64 {
+		fault("odoo.concurrency %d: must be 1 to 64", c.Concurrency)
+	}
+	if c.Batch < 1 || c.Batch > 500 {
+		fault("odoo.batch %d: must be 1 to 500", c.Batch)
+	}
+	if strings.TrimSpace(c.Quarantine) == "" {
+		fault("odoo.quarantine_location: must not be empty")
+	}
+	for i, name := range c.CreateMissing {
+		if !slices.Contains(CreateAll(), name) {
+			fault("odoo.create_missing[%d] %q: must be one of %s", i, name, strings.Join(CreateAll(), ", "))
+		}
+	}
+	for site, s := range c.Sites {
+		if s.Warehouse == "" {
+			fault("odoo.sites.%s.warehouse: name a warehouse's code, or leave the site out", site)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Redacted is the configuration with its secret hidden, for printing.
+func (c Config) Redacted() Config {
+	if c.APIKey != "" {
+		c.APIKey = "(hidden)"
+	}
+	return c
+}
+
+// key finds the API key.
+func (c Config) key() (string, error) {
+	switch {
+	case c.APIKeyFile != "":
+		b, err := os.ReadFile(c.APIKeyFile)
+		if err != nil {
+			return "", fmt.Errorf("odoo.api_key_file: %w", err)
+		}
+		line, _, _ := strings.Cut(string(b), "\n")
+		if line = strings.TrimSpace(line); line == "" {
+			return "", fmt.Errorf("odoo.api_key_file %q: its first line is empty", c.APIKeyFile)
+		}
+		return line, nil
+	case c.APIKeyEnv != "":
+		key := os.Getenv(c.APIKeyEnv)
+		if key == "" {
+			return "", fmt.Errorf("odoo.api_key_env: the environment variable %s is not set", c.APIKeyEnv)
+		}
+		return key, nil
+	}
+	return c.APIKey, nil
+}
+
+// warehouse is the code for a site; empty means the company's first.
+func (c Config) warehouse(site string) string {
+	if s, ok := c.Sites[site]; ok {
+		return s.Warehouse
+	}
+	return c.Warehouse
+}

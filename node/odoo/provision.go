@@ -1,0 +1,249 @@
+package odoo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+)
+
+// provisioner brings Odoo's database to what the applier needs. Every step looks first and is repeatable.
+type provisioner struct {
+	client *Client
+	logger *slog.Logger
+}
+
+// run does what is missing and returns the id of the server action.
+func (p provisioner) run(ctx context.Context) (int64, error) {
+	models, err := p.models(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range schema() {
+		if m.own && models[m.name] == 0 {
+			if models[m.name], err = p.makeModel(ctx, m); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := p.fields(ctx, models); err != nil {
+		return 0, err
+	}
+	if err := p.access(ctx, models); err != nil {
+		return 0, err
+	}
+	return p.action(ctx, models["mrp.production"])
+}
+
+// models finds the ids of the models the schema names.
+func (p provisioner) models(ctx context.Context) (map[string]int64, error) {
+	var names []string
+	for _, m := range schema() {
+		names = append(names, m.name)
+	}
+	var found []struct {
+		ID    int64  `json:"id"`
+		Model string `json:"model"`
+	}
+	if err := p.client.SearchRead(ctx, "ir.model", []any{[]any{"model", "in", names}}, []string{"model"}, 0, &found); err != nil {
+		return nil, err
+	}
+	ids := map[string]int64{}
+	for _, m := range found {
+		ids[m.Model] = m.ID
+	}
+	for _, m := range schema() {
+		if !m.own && ids[m.name] == 0 {
+			return nil, &setupError{fmt.Sprintf("Odoo has no model %s: install the app Manufacturing in this database", m.name)}
+		}
+	}
+	return ids, nil
+}
+
+func (p provisioner) makeModel(ctx context.Context, m model) (int64, error) {
+	var fields []any
+	for _, f := range m.fields {
+		fields = append(fields, []any{0, 0, f.values()})
+	}
+	ids, err := p.client.Create(ctx, "ir.model", map[string]any{"model": m.name, "name": m.label, "order": m.order, "field_id": fields})
+	if err != nil {
+		return 0, fmt.Errorf("create model %s: %w", m.name, err)
+	}
+	p.logger.InfoContext(ctx, "odoo: model created", "model", m.name)
+	return ids[0], nil
+}
+
+func (f field) values() map[string]any {
+	return map[string]any{
+		"name": f.name, "field_description": f.label, "ttype": f.kind, "help": f.help, "index": f.index, "copied": false, "state": "manual",
+	}
+}
+
+// fields creates those that are missing in one call: each call makes Odoo set up its models anew.
+func (p provisioner) fields(ctx context.Context, models map[string]int64) error {
+	var found []struct {
+		Name  string `json:"name"`
+		Model string `json:"model"`
+	}
+	domain := []any{[]any{"name", "=like", "x_%"}, []any{"model", "in", keys(models)}}
+	if err := p.client.SearchRead(ctx, "ir.model.fields", domain, []string{"name", "model"}, 0, &found); err != nil {
+		return err
+	}
+	have := map[string]bool{}
+	for _, f := range found {
+		have[f.Model+"."+f.Name] = true
+	}
+	var missing []map[string]any
+	var names []string
+	for _, m := range schema() {
+		for _, f := range m.fields {
+			if !have[m.name+"."+f.name] {
+				values := f.values()
+				values["model_id"] = models[m.name]
+				missing = append(missing, values)
+				names = append(names, m.name+"."+f.name)
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if _, err := p.client.Create(ctx, "ir.model.fields", missing...); err != nil {
+		return fmt.Errorf("create fields: %w", err)
+	}
+	p.logger.InfoContext(ctx, "odoo: fields created", "fields", strings.Join(names, " "))
+	return nil
+}
+
+func keys(m map[string]int64) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// access lets every internal user read plantmesh's own models; only the server action writes them.
+func (p provisioner) access(ctx context.Context, models map[string]int64) error {
+	for _, m := range schema() {
+		if !m.own {
+			continue
+		}
+		n, err := p.client.Count(ctx, "ir.model.access", []any{[]any{"model_id", "=", models[m.name]}})
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			continue
+		}
+		group, err := p.internalUsers(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = p.client.Create(ctx, "ir.model.access", map[string]any{
+			"name": m.name + " read", "model_id": models[m.name], "group_id": group,
+			"perm_read": true, "perm_write": false, "perm_create": false, "perm_unlink": false,
+		})
+		if err != nil {
+			return fmt.Errorf("create read access to %s: %w", m.name, err)
+		}
+		p.logger.InfoContext(ctx, "odoo: read access created", "model", m.name)
+	}
+	return nil
+}
+
+func (p provisioner) internalUsers(ctx context.Context) (int64, error) {
+	var found []struct {
+		ResID int64 `json:"res_id"`
+	}
+	domain := []any{[]any{"module", "=", "base"}, []any{"name", "=", "group_user"}}
+	if err := p.client.SearchRead(ctx, "ir.model.data", domain, []string{"res_id"}, 1, &found); err != nil {
+		return 0, err
+	}
+	if len(found) == 0 {
+		return 0, &setupError{"Odoo has no group base.group_user: this is not an Odoo database of version 19"}
+	}
+	return found[0].ResID, nil
+}
+
+// action puts the code into Odoo, replaces an older version, and refuses to work beside a newer one.
+func (p provisioner) action(ctx context.Context, production int64) (int64, error) {
+	var found []struct {
+		ID   int64  `json:"id"`
+		Code string `json:"code"`
+	}
+	if err := p.client.SearchRead(ctx, "ir.actions.server", []any{[]any{"name", "=", ActionName}}, []string{"code"}, 2, &found); err != nil {
+		return 0, err
+	}
+	switch {
+	case len(found) > 1:
+		return 0, &setupError{fmt.Sprintf("Odoo has several server actions named %q: delete all but one", ActionName)}
+	case len(found) == 0:
+		return p.makeAction(ctx, production)
+	}
+	id, code := found[0].ID, found[0].Code
+	if strings.TrimSpace(code) == strings.TrimSpace(ActionCode) {
+		return id, nil
+	}
+	installed, err := ActionVersion(code)
+	if err != nil {
+		return 0, &setupError{fmt.Sprintf("server action %q in Odoo: %v: delete it, plantmesh makes it anew", ActionName, err)}
+	}
+	ours, err := ActionVersion(ActionCode)
+	if err != nil {
+		return 0, err
+	}
+	if installed > ours {
+		return 0, &setupError{fmt.Sprintf("the server action %q in Odoo has version %d, this node brings %d: upgrade this node", ActionName, installed, ours)}
+	}
+	if err := p.client.Write(ctx, "ir.actions.server", []int64{id}, map[string]any{"code": ActionCode}); err != nil {
+		return 0, fmt.Errorf("update the server action: %w", err)
+	}
+	p.logger.InfoContext(ctx, "odoo: server action updated", "id", id, "from_version", installed, "to_version", ours)
+	return id, nil
+}
+
+func (p provisioner) makeAction(ctx context.Context, production int64) (int64, error) {
+	if err := p.indexes(ctx, production); err != nil {
+		return 0, err
+	}
+	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{
+		"name": ActionName, "model_id": production, "state": "code", "code": ActionCode,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("create the server action: %w", err)
+	}
+	p.logger.InfoContext(ctx, "odoo: server action created", "id", ids[0])
+	return ids[0], nil
+}
+
+// indexes runs an action that makes the unique indexes, and removes it again. It comes before the apply action, which is
+// only there once they are.
+func (p provisioner) indexes(ctx context.Context, production int64) error {
+	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{
+		"name": "plantmesh: indexes", "model_id": production, "state": "code", "code": indexCode,
+	})
+	if err != nil {
+		return fmt.Errorf("create unique indexes: %w", err)
+	}
+	var result struct {
+		Indexes int `json:"indexes"`
+	}
+	run := p.client.Call(ctx, "ir.actions.server", "run", Args{"ids": ids}, &result)
+	if run == nil && result.Indexes != 2 {
+		run = &setupError{fmt.Sprintf("Odoo made %d of 2 unique indexes", result.Indexes)}
+	}
+	if err := errors.Join(run, p.client.Call(ctx, "ir.actions.server", "unlink", Args{"ids": ids}, nil)); err != nil {
+		return fmt.Errorf("create unique indexes: %w", err)
+	}
+	p.logger.InfoContext(ctx, "odoo: unique indexes created", "models", ModelFence+" "+ModelApplied)
+	return nil
+}
+
+// setupError is a fault of Odoo's setup that no retry mends.
+type setupError struct{ text string }
+
+func (e *setupError) Error() string { return e.text }

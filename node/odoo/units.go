@@ -1,0 +1,70 @@
+package odoo
+
+import (
+	"fmt"
+	"strings"
+)
+
+// units maps UN/CEFACT Recommendation 20 codes to Odoo's own units, only where both mean exactly the same.
+var units = map[string]string{
+	"C62": "uom.product_uom_unit", // one
+	"EA":  "uom.product_uom_unit", // each
+	"H87": "uom.product_uom_unit", // piece
+	"DZN": "uom.product_uom_dozen",
+	"GRM": "uom.product_uom_gram",
+	"KGM": "uom.product_uom_kgm",
+	"TNE": "uom.product_uom_ton",
+	"ONZ": "uom.product_uom_oz",
+	"LBR": "uom.product_uom_lb",
+	"MMT": "uom.product_uom_millimeter",
+	"CMT": "uom.product_uom_cm",
+	"MTR": "uom.product_uom_meter",
+	"KMT": "uom.product_uom_km",
+	"INH": "uom.product_uom_inch",
+	"FOT": "uom.product_uom_foot",
+	"YRD": "uom.product_uom_yard",
+	"SMI": "uom.product_uom_mile",
+	"MTK": "uom.product_uom_square_meter",
+	"FTK": "uom.product_uom_square_foot",
+	"MLT": "uom.product_uom_milliliter",
+	"LTR": "uom.product_uom_litre",
+	"MTQ": "uom.product_uom_cubic_meter",
+	"INQ": "uom.product_uom_cubic_inch",
+	"FTQ": "uom.product_uom_cubic_foot",
+	"OZA": "uom.product_uom_floz",
+	"QTL": "uom.product_uom_qt",
+	"GLL": "uom.product_uom_gal",
+	"HUR": "uom.product_uom_hour",
+	"KWH": "uom.product_uom_kwh",
+}
+
+// mostDigits is how many significant digits a number keeps in Odoo, which computes with binary floats.
+const mostDigits = 15
+
+// Quantity is an exact decimal on its way into Odoo, which turns it into a number of its own once.
+type Quantity struct {
+	Value string `json:"value"`
+	Unit  string `json:"unit"` // UN/CEFACT code, as the event has it
+	UoM   string `json:"uom"`  // external id of Odoo's unit
+}
+
+// quantity maps a quantity of an event. Its value was validated against the schema.
+func quantity(value, unit string) (*Quantity, error) {
+	uom, ok := units[unit]
+	if !ok {
+		return nil, fmt.Errorf("unit %q has no counterpart in Odoo: correct it at the source, or report the quantity in a unit that Odoo has", unit)
+	}
+	if digits := significantDigits(value); digits > mostDigits {
+		return nil, fmt.Errorf("quantity %s has %d significant digits, Odoo keeps %d: correct it at the source", value, digits, mostDigits)
+	}
+	return &Quantity{Value: value, Unit: unit, UoM: uom}, nil
+}
+
+func significantDigits(value string) int {
+	whole, fraction, _ := strings.Cut(value, ".")
+	fraction = strings.TrimRight(fraction, "0")
+	if fraction == "" {
+		return len(strings.Trim(whole, "0"))
+	}
+	return len(strings.TrimLeft(whole+fraction, "0"))
+}
