@@ -1,0 +1,73 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/plantmesh/plantmesh"
+)
+
+// Defaults of Config.
+const (
+	// DefaultConcurrency is how many events are handled at once.
+	DefaultConcurrency = 8
+	// DefaultWindow is how many events may be taken from the log and not yet dealt with.
+	DefaultWindow = 1024
+	// DefaultWindowBytes bounds the memory of those.
+	DefaultWindowBytes = 8 << 20
+	// DefaultMaxParked is how many subjects may be parked. One more blocks the consumer: so many point to one cause.
+	DefaultMaxParked = 10_000
+	// DefaultParkedRetry is how long a parked subject waits for its next attempt.
+	DefaultParkedRetry = 10 * time.Minute
+	// DefaultBlockedRetry is how long a blocked consumer waits for its next attempt.
+	DefaultBlockedRetry = 30 * time.Second
+	// DefaultMinBackoff and DefaultMaxBackoff bound the wait after a passing fault. It doubles, and is jittered.
+	DefaultMinBackoff = 200 * time.Millisecond
+	DefaultMaxBackoff = 15 * time.Second
+)
+
+// Config says what a consumer reads and how. Zero values stand for the defaults; Name and Match are required.
+type Config struct {
+	Name  string                          // of the consumer, for people
+	Match func(plantmesh.StreamName) bool // which streams it reads; asked once for each
+
+	Concurrency  int           // see DefaultConcurrency
+	Window       int           // see DefaultWindow
+	WindowBytes  int64         // see DefaultWindowBytes
+	MaxParked    int           // see DefaultMaxParked
+	ParkedRetry  time.Duration // see DefaultParkedRetry
+	BlockedRetry time.Duration // see DefaultBlockedRetry
+	MinBackoff   time.Duration // see DefaultMinBackoff
+	MaxBackoff   time.Duration // see DefaultMaxBackoff
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Name == "" || c.Match == nil {
+		return c, errors.New("consumer: name and match are required")
+	}
+	orDefault(&c.Concurrency, DefaultConcurrency)
+	orDefault(&c.Window, DefaultWindow)
+	orDefault(&c.WindowBytes, DefaultWindowBytes)
+	orDefault(&c.MaxParked, DefaultMaxParked)
+	orDefault(&c.ParkedRetry, DefaultParkedRetry)
+	orDefault(&c.BlockedRetry, DefaultBlockedRetry)
+	orDefault(&c.MinBackoff, DefaultMinBackoff)
+	orDefault(&c.MaxBackoff, DefaultMaxBackoff)
+	for name, value := range map[string]int64{
+		"concurrency": int64(c.Concurrency), "window": int64(c.Window), "window bytes": c.WindowBytes, "max parked": int64(c.MaxParked),
+		"parked retry": int64(c.ParkedRetry), "blocked retry": int64(c.BlockedRetry), "min back-off": int64(c.MinBackoff),
+		"max back-off": int64(c.MaxBackoff - c.MinBackoff + 1),
+	} {
+		if value <= 0 {
+			return c, fmt.Errorf("consumer %s: %s is too small", c.Name, name)
+		}
+	}
+	return c, nil
+}
+
+func orDefault[T int | int64 | time.Duration](value *T, standard T) {
+	if *value == 0 {
+		*value = standard
+	}
+}

@@ -1,0 +1,46 @@
+package consumer
+
+import (
+	"time"
+
+	"github.com/plantmesh/plantmesh"
+)
+
+// Status is where a consumer stands.
+type Status struct {
+	Problem   string     // what keeps it from working; empty if nothing
+	Counts    Counts     // since the derived database was made
+	Positions []Position // by stream name
+	Parked    []Parked   // oldest first
+}
+
+// Counts counts events by what became of them. They are stored together with the positions, so that each event counts
+// once, however often it was delivered.
+type Counts struct {
+	Applied    uint64 // the effect is made
+	Duplicates uint64 // of these: the handler answered ErrDuplicate
+	Ignored    uint64 // ErrIgnored
+	Parked     uint64 // parked or held back now
+	Retries    uint64 // deliveries repeated after a passing fault; a crash may lose the last of them
+}
+
+// Position is how far a consumer has come in a stream.
+type Position struct {
+	Stream plantmesh.StreamName
+	Offset plantmesh.Offset // every event up to here is dealt with: applied, ignored or held back
+	Head   plantmesh.Offset // of the stream here
+}
+
+// Parked is a subject of one stream that is set aside.
+type Parked struct {
+	Stream    plantmesh.StreamName
+	Subject   string
+	Offset    plantmesh.Offset // of the event that could not be applied
+	EventID   string
+	EventType string
+	Reason    string
+	Events    uint64 // held back, the first included
+	Since     time.Time
+	Attempts  int // made with that event
+	RetryTime time.Time
+}
