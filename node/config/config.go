@@ -1,0 +1,93 @@
+package config
+
+import (
+	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/storage"
+)
+
+// Config is what a site says about its node. Paths are relative to the folder of the file, until [Load] resolves them.
+type Config struct {
+	Mesh   string `yaml:"mesh"`   // trust domain and environment
+	Site   string `yaml:"site"`   // name of this site
+	Region string `yaml:"region"` // its region
+
+	DataDir string `yaml:"data_dir"` // folder of the log and of what is derived from it
+	Listen  string `yaml:"listen"`   // host:port of the one port: clients and peers
+	TLS     TLS    `yaml:"tls"`
+
+	Peers  []string `yaml:"peers,omitempty"`  // host:port of the nodes to link to
+	Admins []string `yaml:"admins,omitempty"` // clients that may call AdminService, besides the site's own certificate
+
+	Export        []ExportRule   `yaml:"export"` // what may leave, to whom; omitted: everything to everyone of the mesh
+	Subscriptions []Subscription `yaml:"subscriptions,omitempty"`
+
+	Adapters  []Adapter    `yaml:"adapters,omitempty"`  // how the plant's systems come in
+	Odoo      *odoo.Config `yaml:"odoo,omitempty"`      // only where the node faces Odoo
+	Telemetry *Telemetry   `yaml:"telemetry,omitempty"` // omitted: no tracing
+	Limits    Limits       `yaml:"limits"`
+}
+
+// TLS names the PEM files of the site's identity.
+type TLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+	CA   string `yaml:"ca"`
+}
+
+// ExportRule allows some of this site's streams to some sites. Patterns may hold *.
+type ExportRule struct {
+	Streams []string `yaml:"streams"` // domains, such as production
+	To      []string `yaml:"to"`      // sites
+	Regions []string `yaml:"regions"` // regions of those sites; empty: any
+}
+
+// Subscription asks for streams of other sites. Patterns may hold *.
+type Subscription struct {
+	From    string   `yaml:"from"`    // sites
+	Streams []string `yaml:"streams"` // domains
+}
+
+// KindFile is the kind of an adapter that watches a folder.
+const KindFile = "file"
+
+// Adapter is one way in which events come in.
+type Adapter struct {
+	Name    string `yaml:"name"`    // unique; its progress is kept under it
+	Kind    string `yaml:"kind"`    // file
+	Dir     string `yaml:"dir"`     // watched folder
+	Pattern string `yaml:"pattern"` // of file names in it
+	Mapping string `yaml:"mapping"` // file that says how a row becomes an event
+}
+
+// Telemetry says where traces go.
+type Telemetry struct {
+	OTLPEndpoint string  `yaml:"otlp_endpoint"` // http://host:port of an OTLP gRPC collector; https for TLS
+	SampleRatio  float64 `yaml:"sample_ratio"`  // share of untraced calls that begin a trace, 0 to 1
+}
+
+// Limits trade memory for speed.
+type Limits struct {
+	TailBytes       int `yaml:"tail_bytes"`        // recent blocks kept in memory for readers that follow closely
+	CacheBytes      int `yaml:"cache_bytes"`       // the database's block cache
+	MaxBlockBytes   int `yaml:"max_block_bytes"`   // where a block is cut
+	MaxPendingBytes int `yaml:"max_pending_bytes"` // what may wait for the disk
+}
+
+// Defaults of an adapter and of telemetry.
+const (
+	DefaultPattern     = "*.csv"
+	DefaultSampleRatio = 1
+)
+
+// Default is a configuration that lacks only who the site is and its certificate.
+func Default() Config {
+	return Config{
+		DataDir: "data",
+		Listen:  "127.0.0.1:7443",
+		Export:  []ExportRule{{Streams: []string{"*"}, To: []string{"*"}, Regions: []string{}}},
+		Limits: Limits{
+			TailBytes: storage.DefaultTailBytes, CacheBytes: storage.DefaultCacheBytes, MaxBlockBytes: storage.DefaultMaxBlockBytes,
+			MaxPendingBytes: storage.DefaultMaxPendingBytes,
+		},
+	}
+}
