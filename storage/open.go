@@ -68,7 +68,7 @@ func (d *database) open(kind string, logger pebbleLogger) (err error) {
 			err = errors.Join(err, d.lock.Close())
 		}
 	}()
-	if d.db, err = pebble.Open(d.dir, d.opts.pebble(d.fs, d.lock, logger)); err != nil {
+	if d.db, err = pebble.Open(d.dir, d.opts.pebble(kind, d.fs, d.lock, logger)); err != nil {
 		return explain(err)
 	}
 	defer func() {

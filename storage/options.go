@@ -18,7 +18,8 @@ const (
 	// bytes together. It is heap, filled by traffic; readers further behind read from disk.
 	DefaultTailBytes = 8 << 20
 	// DefaultCacheBytes is Pebble's block cache. It holds the filters of the event-id index, 1.3 bytes for each event
-	// recorded here: beyond 6 million events a larger cache keeps publishing from reading filters through the system's cache.
+	// recorded here: beyond 6 million events, publishing stays fast with a larger cache, and reads filters from the
+	// system's cache without it.
 	DefaultCacheBytes = 8 << 20
 	// DefaultMaxBlockBytes is where a block is cut, before compression. Larger compresses better; a reader of one event
 	// decompresses its whole block.
@@ -27,12 +28,15 @@ const (
 	DefaultMaxPendingBytes = 32 << 20
 )
 
-// What Pebble gets, for the log and for the state alike.
+// What Pebble gets.
 const (
-	// memTableBytes is one write buffer. Up to memTables of them are in memory under load, one small one when idle.
-	memTableBytes = 8 << 20
-	// memTables is how many buffers may wait for their flush before writes wait too.
-	memTables = 4
+	// A write buffer begins at 256 KiB and grows to this under load; logMemTables of them may be in memory, the rest
+	// waiting for their flush, before writes wait too. Smaller ones flush more often, which costs fsyncs.
+	logMemTableBytes = 8 << 20
+	logMemTables     = 3
+	// The state is small and written seldom.
+	stateMemTableBytes = 2 << 20
+	stateMemTables     = 2
 	// filterBitsPerKey gives one disk read in a hundred new event ids.
 	filterBitsPerKey = 10
 	// dataBlockBytes is the unit of reading: smaller costs index memory, larger costs bytes read for one id.
@@ -40,7 +44,7 @@ const (
 	// maxOpenFiles bounds file descriptors.
 	maxOpenFiles = 500
 	// formatMajor is the Pebble format that folders are created with and raised to.
-	formatMajor = pebble.FormatValueSeparation
+	formatMajor = pebble.FormatTableFormatV6
 )
 
 // Options say whose folder it is and what it may cost. Zero values stand for the defaults.
@@ -100,15 +104,20 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// pebble are the settings of both databases.
-func (o Options) pebble(fs vfs.FS, lock *pebble.Lock, logger pebbleLogger) *pebble.Options {
+// pebble are the settings of a database. Pebble takes the write buffers in use out of the cache, so the cache is given room
+// for them: without it, writing empties the cache and every new event id reads its filters again.
+func (o Options) pebble(kind string, fs vfs.FS, lock *pebble.Lock, logger pebbleLogger) *pebble.Options {
+	bufferBytes, buffers := logMemTableBytes, logMemTables
+	if kind == kindState {
+		bufferBytes, buffers = stateMemTableBytes, stateMemTables
+	}
 	p := &pebble.Options{
 		FS:                          fs,
 		Lock:                        lock,
 		FormatMajorVersion:          formatMajor,
-		CacheSize:                   int64(o.CacheBytes),
-		MemTableSize:                memTableBytes,
-		MemTableStopWritesThreshold: memTables,
+		CacheSize:                   int64(o.CacheBytes + bufferBytes*buffers),
+		MemTableSize:                uint64(bufferBytes),
+		MemTableStopWritesThreshold: buffers,
 		MaxOpenFiles:                maxOpenFiles,
 		Logger:                      logger,
 		EventListener:               logger.listener(),
