@@ -20,6 +20,7 @@ type Applier struct {
 	cfg     Config
 	client  *Client
 	batcher *batcher
+	names   names
 	logger  *slog.Logger
 
 	calls, splits atomic.Uint64
@@ -142,7 +143,7 @@ func (a *Applier) Handle(ctx context.Context, d consumer.Delivery) error {
 			return err
 		}
 	}
-	result, err := a.batcher.do(ctx, effect)
+	result, err := a.batcher.do(ctx, effect, a.names.keys(effect))
 	if err != nil {
 		return err
 	}
@@ -169,6 +170,7 @@ func (a *Applier) apply(ctx context.Context, jobs []*job) {
 	for i, j := range jobs {
 		if j.err = err; err == nil {
 			j.result = results[i]
+			a.names.learn(j.effect)
 		}
 	}
 }

@@ -7,78 +7,111 @@ import (
 )
 
 // batcher joins effects that wait at the same time into one call, as a log joins appends into one commit: nothing lingers,
-// and while calls are slow they carry more.
+// and while calls are slow they carry more. Two calls in flight never touch the same row: a job waits while another call
+// holds one of its keys, since Odoo would answer with a serialization failure, and repeat the call after seconds.
 type batcher struct {
-	most  int
-	slots chan struct{} // one token a call in flight
-	apply func(ctx context.Context, jobs []*job)
+	concurrency, most int
+	apply             func(ctx context.Context, jobs []*job)
 
-	mu      sync.Mutex
-	waiting []*job
+	mu       sync.Mutex
+	waiting  []*job
+	inFlight int
+	held     map[string]int // keys of the calls in flight
 }
 
 // job is one effect on its way.
 type job struct {
 	effect Effect
-	done   chan struct{} // closed after result and err are set
+	keys   []string
+	lead   chan []*job   // hands its owner a call to make, for itself and others
+	done   chan struct{} // closed by another owner after result and err are set
 	result Result
 	err    error
 }
 
 func newBatcher(concurrency, most int, apply func(ctx context.Context, jobs []*job)) *batcher {
-	return &batcher{most: most, slots: make(chan struct{}, concurrency), apply: apply}
+	return &batcher{concurrency: concurrency, most: most, apply: apply, held: map[string]int{}}
 }
 
-// do returns when the effect was applied, alone or with others. A call made on behalf of several ends with the context
-// of the one that makes it: the others then get its error, and try again.
-func (b *batcher) do(ctx context.Context, e Effect) (Result, error) {
-	j := &job{effect: e, done: make(chan struct{})}
+// do returns when the effect was applied, alone or with others. A call made for several ends with the context of the one
+// who makes it: the others then get its error, and have to try again.
+func (b *batcher) do(ctx context.Context, e Effect, keys []string) (Result, error) {
+	j := &job{effect: e, keys: keys, lead: make(chan []*job, 1), done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, j)
+	b.dispatch()
 	b.mu.Unlock()
-	for {
-		select {
-		case <-j.done:
-			return j.result, j.err
-		case b.slots <- struct{}{}:
-			if jobs := b.take(); len(jobs) > 0 {
-				b.apply(ctx, jobs)
-				for _, done := range jobs {
-					close(done.done)
-				}
-			}
-			<-b.slots
-			if !b.waits(j) { // it was in this call, or is in another
-				<-j.done
-				return j.result, j.err
-			}
-		case <-ctx.Done():
-			if b.withdraw(j) {
-				return Result{}, ctx.Err()
-			}
-			<-j.done // in a call already, and only that knows the outcome
-			return j.result, j.err
+	select {
+	case <-j.done:
+	case jobs := <-j.lead:
+		b.run(ctx, jobs)
+	case <-ctx.Done():
+		if b.withdraw(j) {
+			return Result{}, ctx.Err()
 		}
+		select { // it is in a call already, and only that knows the outcome
+		case <-j.done:
+		case jobs := <-j.lead:
+			b.run(ctx, jobs)
+		}
+	}
+	return j.result, j.err
+}
+
+// run makes one call and lets the next ones begin.
+func (b *batcher) run(ctx context.Context, jobs []*job) {
+	b.apply(ctx, jobs)
+	for _, j := range jobs[1:] {
+		close(j.done)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inFlight--
+	for _, j := range jobs {
+		for _, key := range j.keys {
+			if b.held[key]--; b.held[key] == 0 {
+				delete(b.held, key)
+			}
+		}
+	}
+	b.dispatch()
+}
+
+// dispatch begins as many calls as may run; mu is held.
+func (b *batcher) dispatch() {
+	for b.inFlight < b.concurrency {
+		jobs := b.pick()
+		if len(jobs) == 0 {
+			return
+		}
+		b.inFlight++
+		for _, j := range jobs {
+			for _, key := range j.keys {
+				b.held[key]++
+			}
+		}
+		jobs[0].lead <- jobs
 	}
 }
 
-// take removes the longest waiting jobs, at most as many as a call carries.
-func (b *batcher) take() []*job {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := min(len(b.waiting), b.most)
-	jobs := slices.Clone(b.waiting[:n])
-	b.waiting = slices.Delete(b.waiting, 0, n)
+// pick takes the longest waiting jobs that collide with no call in flight, at most as many as a call carries.
+func (b *batcher) pick() []*job {
+	var jobs []*job
+	b.waiting = slices.DeleteFunc(b.waiting, func(j *job) bool {
+		if len(jobs) == b.most || b.collides(j) {
+			return false
+		}
+		jobs = append(jobs, j)
+		return true
+	})
 	return jobs
 }
 
-func (b *batcher) waits(j *job) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Contains(b.waiting, j)
+func (b *batcher) collides(j *job) bool {
+	return slices.ContainsFunc(j.keys, func(key string) bool { return b.held[key] > 0 })
 }
 
-// withdraw takes a job back that no call has taken yet.
+// withdraw takes a job back that is in no call yet.
 func (b *batcher) withdraw(j *job) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -25,7 +25,7 @@ func CreateAll() []string {
 
 // Defaults of [Config].
 const (
-	DefaultConcurrency = 4
+	DefaultConcurrency = 2
 	DefaultBatch       = 16
 	DefaultQuarantine  = "Quarantine"
 )

@@ -1,0 +1,50 @@
+package odoo
+
+import "sync"
+
+// names remembers what Odoo is known to have, so that only effects which may create something wait for one another.
+type names struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+// keys are what an effect must have to itself while its call runs: its subject, the stock it moves, and what it names for
+// the first time.
+func (n *names) keys(e Effect) []string {
+	keys := []string{e.Subject}
+	switch e.Kind {
+	case EffectComplete, EffectScrap, EffectHold, EffectUnhold:
+		keys = append(keys, "stock "+e.Item)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, name := range named(e) {
+		if !n.known[name] {
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
+// learn notes what an applied effect named: it is in Odoo now.
+func (n *names) learn(e Effect) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known == nil {
+		n.known = map[string]bool{}
+	}
+	for _, name := range named(e) {
+		n.known[name] = true
+	}
+}
+
+func named(e Effect) []string {
+	var names []string
+	if e.Item != "" {
+		names = append(names, "item "+e.Item)
+	}
+	if e.WorkCenter != "" {
+		names = append(names, "work center "+e.WorkCenter)
+	}
+	return names
+}
