@@ -48,6 +48,7 @@ type Pending struct {
 	entries  []pendingEntry
 	cursors  []Cursor
 	bytes    int
+	log      *Log
 	done     chan struct{}
 	receipts []Receipt // set before done is closed
 	err      error     // set before done is closed
@@ -86,7 +87,7 @@ func (l *Log) Append(ctx context.Context, w Write) ([]Receipt, error) {
 //
 // Errors: as of Append, as far as they are known at once.
 func (l *Log) Submit(w Write) (*Pending, error) {
-	p := &Pending{entries: make([]pendingEntry, len(w.Entries)), done: make(chan struct{})}
+	p := &Pending{entries: make([]pendingEntry, len(w.Entries)), log: l, done: make(chan struct{})}
 	for i, e := range w.Entries {
 		if e.Stream.Origin() != l.opts.Site {
 			return nil, fmt.Errorf("append to %s: %w: only its origin writes a stream, and this is %s", e.Stream, plantmesh.ErrInvalidRequest, l.opts.Site)
@@ -121,6 +122,8 @@ func (p *Pending) Wait(ctx context.Context) ([]Receipt, error) {
 	select {
 	case <-p.done:
 		return p.receipts, p.err
+	case <-p.log.failed: // the appender may hang in the storage engine
+		return nil, fmt.Errorf("append: outcome unknown: %w", p.log.Err())
 	case <-ctx.Done():
 		return nil, fmt.Errorf("append: outcome unknown: %w", context.Cause(ctx))
 	}

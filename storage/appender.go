@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -16,6 +17,9 @@ const (
 	// pipelineDepth is how many groups may be applied and not yet synced: one that is being synced, one that waits for the
 	// next sync while the third is built. More would make groups smaller, not faster.
 	pipelineDepth = 1
+	// hangAfterFailure is how long Close waits for the appender after a failure: Pebble makes a write wait while it cannot
+	// flush, and on a disk that has failed it never can.
+	hangAfterFailure = 2 * time.Second
 )
 
 // appender takes the writes of all callers and records them in groups. One goroutine builds and applies, another waits
@@ -61,13 +65,29 @@ func (a *appender) start(l *Log) {
 	a.ended.Go(a.acknowledge)
 }
 
-// stop refuses new writes, waits until all submitted ones are answered, and ends the goroutines.
-func (a *appender) stop() {
+// stop refuses new writes, waits until all submitted ones are answered, and ends the goroutines. It returns false if they
+// do not end because the log has failed and they hang in the storage engine.
+func (a *appender) stop() bool {
 	a.mu.Lock()
 	a.closed = true
 	a.mu.Unlock()
 	a.signal()
-	a.ended.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.ended.Wait()
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-a.log.failed:
+	}
+	select {
+	case <-ended:
+		return true
+	case <-time.After(hangAfterFailure):
+		return false
+	}
 }
 
 func (a *appender) signal() {

@@ -36,13 +36,15 @@ func corrupt(format string, args ...any) error {
 
 // failureBox holds the first failure.
 type failureBox struct {
-	first  atomic.Pointer[failure]
 	report func(*failure)
+	first  atomic.Pointer[failure]
+	failed chan struct{} // closed after first is set
 }
 
 // fail notes a failure; only the first counts.
 func (b *failureBox) fail(f *failure) {
 	if b.first.CompareAndSwap(nil, f) {
+		close(b.failed)
 		b.report(f)
 	}
 }

@@ -97,7 +97,9 @@ func (l *Log) load() error {
 
 // Close commits what was submitted, answers it, and closes the folder. Readers must have stopped.
 func (l *Log) Close() error {
-	l.appender.stop()
+	if !l.appender.stop() {
+		return fmt.Errorf("close %s: abandoned: %w", l.dir, l.Err())
+	}
 	l.replicas.stop()
 	return l.close()
 }

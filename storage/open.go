@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -44,13 +45,14 @@ func openDatabase(dir, kind string, o Options) (*database, error) {
 		return nil, err
 	}
 	dir = filepath.Clean(dir)
-	d := &database{dir: dir, opts: o}
-	d.failureBox.report = func(f *failure) {
-		o.Logger.Error("storage failed: nothing more is written until a restart", "dir", dir, "error", f.cause)
+	logger := o.Logger.With("dir", dir)
+	d := &database{dir: dir, opts: o, failureBox: failureBox{failed: make(chan struct{})}}
+	d.report = func(f *failure) {
+		logger.Error("storage failed: nothing more is written until a restart", "error", f.cause)
 	}
-	failed := func(cause error) { d.fail(&failure{dir: dir, cause: cause}) }
-	d.fs = newWALFS(o.FS, kind == kindState, failed)
-	if err := d.open(kind, pebbleLogger{logger: o.Logger.With("dir", dir), failed: failed}); err != nil {
+	d.fs = newWALFS(o.FS, kind == kindState, func(cause error) { d.fail(&failure{dir: dir, cause: cause}) })
+	fatal := func(cause error) { d.fs.fail("storage engine", cause) }
+	if err := d.open(kind, pebbleLogger{logger: logger, failed: fatal, last: &atomic.Pointer[string]{}}); err != nil {
 		return nil, fmt.Errorf("open %s %s: %w", kind, dir, err)
 	}
 	return d, nil

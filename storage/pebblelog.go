@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -12,6 +13,7 @@ import (
 type pebbleLogger struct {
 	logger *slog.Logger
 	failed func(cause error)
+	last   *atomic.Pointer[string] // background error reported last: Pebble repeats what fails without a pause
 }
 
 // Infof drops the chatter about flushes and compactions.
@@ -22,13 +24,16 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 }
 
 func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.failed(fmt.Errorf("storage engine: "+format, args...))
+	l.failed(fmt.Errorf(format, args...))
 }
 
 func (l pebbleLogger) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
-			l.logger.Error("storage engine: flush or compaction", "error", err)
+			text := err.Error()
+			if last := l.last.Swap(&text); last == nil || *last != text {
+				l.logger.Error("storage engine: flush or compaction", "error", text)
+			}
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			l.logger.Error("storage engine: damaged file", "path", info.Path, "error", info.Details)
