@@ -43,8 +43,11 @@ const (
 	dataBlockBytes = 16 << 10
 	// maxOpenFiles bounds file descriptors.
 	maxOpenFiles = 500
-	// formatMajor is the Pebble format that folders are created with and raised to.
-	formatMajor = pebble.FormatTableFormatV6
+	// Pebble formats that folders are created with and raised to. The state stays below FormatWALSyncChunks: from there on
+	// the write-ahead log says how far it was fsynced, which for the state is not true, and its torn end after a power cut
+	// would count as damage.
+	logFormat   = pebble.FormatTableFormatV6
+	stateFormat = pebble.FormatColumnarBlocks
 )
 
 // Options say whose folder it is and what it may cost. Zero values stand for the defaults.
@@ -107,14 +110,14 @@ func (o Options) withDefaults() (Options, error) {
 // pebble are the settings of a database. Pebble takes the write buffers in use out of the cache, so the cache is given room
 // for them: without it, writing empties the cache and every new event id reads its filters again.
 func (o Options) pebble(kind string, fs vfs.FS, lock *pebble.Lock, logger pebbleLogger) *pebble.Options {
-	bufferBytes, buffers := logMemTableBytes, logMemTables
+	bufferBytes, buffers, format := logMemTableBytes, logMemTables, logFormat
 	if kind == kindState {
-		bufferBytes, buffers = stateMemTableBytes, stateMemTables
+		bufferBytes, buffers, format = stateMemTableBytes, stateMemTables, stateFormat
 	}
 	p := &pebble.Options{
 		FS:                          fs,
 		Lock:                        lock,
-		FormatMajorVersion:          formatMajor,
+		FormatMajorVersion:          format,
 		CacheSize:                   int64(o.CacheBytes + bufferBytes*buffers),
 		MemTableSize:                uint64(bufferBytes),
 		MemTableStopWritesThreshold: buffers,
