@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/mesh"
+	"github.com/plantmesh/plantmesh/node/telemetry"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+	"github.com/plantmesh/plantmesh/storage"
+)
+
+// What the server grants its callers.
+const (
+	// maxReceiveBytes is where gRPC itself refuses a message. It is above maxRequestBytes, so that a batch somewhat too
+	// large is answered in our words.
+	maxReceiveBytes = 16 << 20
+	// stopTimeout bounds how long calls may take to end once the node stops.
+	stopTimeout = 10 * time.Second
+)
+
+// Config says whose door it is.
+type Config struct {
+	Self       plantmesh.Identity
+	Version    string
+	Enterprise bool // the site faces the ERP, and may publish what only that one may
+	Admins     []string
+	Started    time.Time
+}
+
+// Parts are what the door opens to. Status functions each fill in their part of an answer.
+type Parts struct {
+	Log     *storage.Log
+	Origins Origins
+	Tracing *telemetry.Tracing
+	Status  []func(*adminv1.GetStatusResponse)
+}
+
+// Server is a node's gRPC server. Further services are registered before Run.
+type Server struct {
+	grpc   *grpc.Server
+	guard  *guard
+	events *events
+}
+
+// NewServer prepares a server that demands certificates of creds' mesh.
+func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *slog.Logger) *Server {
+	s := &Server{guard: &guard{self: cfg.Self, admins: cfg.Admins, logger: logger}}
+	options := append(mesh.ServerOptions(),
+		grpc.Creds(credentials.NewTLS(creds.ServerConfig())),
+		grpc.MaxRecvMsgSize(maxReceiveBytes),
+		grpc.ForceServerCodecV2(newCodec()),
+		grpc.SharedWriteBuffer(true),
+		grpc.UnaryInterceptor(s.guard.unary),
+		grpc.StreamInterceptor(s.guard.stream),
+	)
+	if parts.Tracing.On() {
+		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(
+			otelgrpc.WithTracerProvider(parts.Tracing.Provider()), otelgrpc.WithPropagators(parts.Tracing.Propagator()))))
+	}
+	s.grpc = grpc.NewServer(options...)
+	s.events = &events{cfg: cfg, log: parts.Log, tracing: parts.Tracing, logger: logger}
+	eventv1.RegisterEventServiceServer(s.grpc, s.events)
+	adminv1.RegisterAdminServiceServer(s.grpc, newAdmin(cfg, parts, s.events.latency.Summary))
+	return s
+}
+
+// RegisterService adds a service, behind the same guard.
+func (s *Server) RegisterService(d *grpc.ServiceDesc, impl any) { s.grpc.RegisterService(d, impl) }
+
+// Run serves until ctx ends. Then it ends open streams with ErrShuttingDown, lets calls finish for a while, and cuts off
+// the rest. It closes the listener.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	s.guard.running = ctx
+	var group errgroup.Group
+	served := make(chan struct{})
+	group.Go(func() error {
+		defer close(served)
+		if err := s.grpc.Serve(listener); err != nil {
+			return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-served:
+		}
+		s.shutdown()
+		return nil
+	})
+	return group.Wait()
+}
+
+// shutdown is called when the end of Run's context has ended the streams, for which GracefulStop would wait for ever.
+func (s *Server) shutdown() {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(stopTimeout):
+		s.grpc.Stop()
+		<-stopped
+	}
+	s.events.receivers.Wait()
+}
