@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/telemetry"
 )
 
 // Defaults of Config.
@@ -32,6 +33,8 @@ type Config struct {
 	Name  string                          // of the consumer, for people
 	Match func(plantmesh.StreamName) bool // which streams it reads; asked once for each
 
+	Tracing *telemetry.Tracing // makes a span of each attempt at a traced event; nil: none
+
 	Concurrency  int           // see DefaultConcurrency
 	Window       int           // see DefaultWindow
 	WindowBytes  int64         // see DefaultWindowBytes
@@ -45,6 +48,9 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	if c.Name == "" || c.Match == nil {
 		return c, errors.New("consumer: name and match are required")
+	}
+	if c.Tracing == nil {
+		c.Tracing = telemetry.Off()
 	}
 	orDefault(&c.Concurrency, DefaultConcurrency)
 	orDefault(&c.Window, DefaultWindow)

@@ -4,14 +4,16 @@ import (
 	"time"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/telemetry"
 )
 
 // Status is where a consumer stands.
 type Status struct {
-	Problem   string     // what keeps it from working; empty if nothing
-	Counts    Counts     // since the derived database was made
-	Positions []Position // by stream name
-	Parked    []Parked   // oldest first
+	Problem   string            // what keeps it from working; empty if nothing
+	Counts    Counts            // since the derived database was made
+	Positions []Position        // by stream name
+	Parked    []Parked          // oldest first
+	Latency   telemetry.Summary // from the recording at the origin to the handler's success, since Run began
 }
 
 // Counts counts events by what became of them. They are stored together with the positions, so that each event counts

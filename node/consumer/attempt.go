@@ -1,0 +1,140 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+)
+
+// perform does a task of a lane.
+func (c *Consumer) perform(ctx context.Context, t task) error {
+	if t.event.Event == nil {
+		return c.retryParked(ctx, t)
+	}
+	defer c.lanes.leave(t)
+	return c.deal(ctx, t)
+}
+
+// deal tries an event from the log until it is dealt with.
+func (c *Consumer) deal(ctx context.Context, t task) error {
+	offset := offsetOf(t.event)
+	if c.ledger.isParked(t.key) {
+		return c.committer.commit(held(t.key, offset, nil))
+	}
+	for attempt := 1; ; attempt++ {
+		t.event.Attempt = attempt
+		err := c.attempt(ctx, t.event)
+		if how, ok := dispositionOf(err); ok {
+			return c.committer.commit(settled(t.key.stream, offset, how))
+		}
+		var park *ParkError
+		switch {
+		case errors.As(err, &park):
+			return c.committer.commit(held(t.key, offset, c.parkedRecord(t.event, park)))
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrBlocked): // the gate makes it wait
+			continue
+		}
+		if err := c.backOff(ctx, t, attempt, err); err != nil {
+			return err
+		}
+	}
+}
+
+// backOff waits before an event is delivered again.
+func (c *Consumer) backOff(ctx context.Context, t task, attempt int, cause error) error {
+	if err := c.committer.commit(retried); err != nil {
+		return err
+	}
+	c.troubles.begin(cause)
+	defer c.troubles.end()
+	c.logger.Debug("an event is delivered again after a passing fault", "stream", string(t.key.stream), "offset", uint64(offsetOf(t.event)),
+		"attempt", attempt, "error", cause)
+	wait := c.cfg.MaxBackoff
+	if doubled := c.cfg.MinBackoff << min(attempt-1, 20); doubled > 0 {
+		wait = min(wait, doubled)
+	}
+	return waitFor(ctx, wait/2+rand.N(wait/2+1), nil)
+}
+
+// attempt delivers an event once, when it may.
+func (c *Consumer) attempt(ctx context.Context, d Delivery) error {
+	probe, err := c.gate.enter(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.slots.Acquire(ctx, 1); err != nil {
+		c.gate.leave(probe, nil)
+		return err
+	}
+	spanCtx, traced := c.cfg.Tracing.Apply(ctx, d.Stream, d.Event, d.Attempt)
+	err = c.handle(spanCtx, d)
+	c.slots.Release(1)
+	if how, ok := dispositionOf(err); ok {
+		traced(nil)
+		if how == applied {
+			c.latency.Record(time.Since(d.Event.GetRecordedTime().AsTime()))
+		}
+	} else {
+		traced(err)
+	}
+	err = c.limitParking(d, err)
+	c.gate.leave(probe, err)
+	return err
+}
+
+// handle turns a panic of the handler into a parked event: it is that event's, or a fault to be mended before it passes.
+func (c *Consumer) handle(ctx context.Context, d Delivery) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = Park(fmt.Errorf("the handler panicked: %v", p))
+		}
+	}()
+	return c.handler.Handle(ctx, d)
+}
+
+// limitParking blocks the consumer instead of parking one subject too many.
+func (c *Consumer) limitParking(d Delivery, err error) error {
+	var park *ParkError
+	if !errors.As(err, &park) || c.ledger.roomToPark(subjectKey{stream: d.Stream, subject: d.Event.GetEvent().GetSubject()}, c.cfg.MaxParked) {
+		return err
+	}
+	return fmt.Errorf("%w: %d subjects are parked already, and %s@%d would be one more: find their common cause; the last is: %s",
+		ErrBlocked, c.cfg.MaxParked, d.Stream, d.Event.GetOffset(), park.Err)
+}
+
+// dispositionOf reads a handler's answer; false if the event is not dealt with.
+func dispositionOf(err error) (disposition, bool) {
+	switch {
+	case err == nil:
+		return applied, true
+	case errors.Is(err, ErrDuplicate):
+		return duplicate, true
+	case errors.Is(err, ErrIgnored):
+		return ignored, true
+	}
+	return 0, false
+}
+
+// maxReason bounds the reason that is kept of a parked subject.
+const maxReason = 1000
+
+// parkedRecord describes a subject whose event was just refused.
+func (c *Consumer) parkedRecord(d Delivery, park *ParkError) *adminv1.ParkedSubject {
+	now := time.Now()
+	reason := park.Error()
+	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
+	return &adminv1.ParkedSubject{
+		Stream: string(d.Stream), Subject: d.Event.GetEvent().GetSubject(), Offset: d.Event.GetOffset(), EventId: d.Event.GetEvent().GetId(),
+		EventType: d.Event.GetEvent().GetType(), Reason: reason, Since: timestamppb.New(now), Attempts: uint32(d.Attempt),
+		RetryTime: timestamppb.New(now.Add(c.cfg.ParkedRetry)),
+	}
+}
