@@ -249,7 +249,8 @@ def work_order(event, orders):
         planned.write({'name': event['operation']})
         found = planned
     return found or env['mrp.workorder'].with_context(skip_confirm=True).create({
-        'name': event['operation'], 'production_id': order.id, 'workcenter_id': center.id, 'state': 'ready'})
+        'name': event['operation'], 'production_id': order.id, 'workcenter_id': center.id,
+        'state': 'done' if order.state == 'done' else 'ready'})
 
 
 def report(event):

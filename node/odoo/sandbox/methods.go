@@ -1,0 +1,319 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// call is one request in its transaction.
+type call struct {
+	*tx
+	server *Server
+	now    string
+}
+
+// signature is what a method takes.
+type signature struct {
+	required, optional []string
+	onRecords          bool // works on ids
+	run                func(x *call, t *table, q *request) (any, error)
+}
+
+var anyModel = map[string]signature{
+	"search_read":          {optional: []string{"domain", "fields", "offset", "limit", "order"}, run: (*call).searchRead},
+	"search_count":         {required: []string{"domain"}, optional: []string{"limit"}, run: (*call).searchCount},
+	"formatted_read_group": {required: []string{"domain"}, optional: []string{"groupby", "aggregates", "limit", "order"}, run: (*call).readGroup},
+	"create":               {required: []string{"vals_list"}, run: (*call).create},
+	"read":                 {optional: []string{"fields"}, onRecords: true, run: (*call).read},
+	"write":                {required: []string{"vals"}, onRecords: true, run: (*call).write},
+	"unlink":               {onRecords: true, run: (*call).unlink},
+}
+
+var oneModel = map[string]signature{
+	"res.users/context_get":           {run: func(*call, *table, *request) (any, error) { return map[string]any{"lang": "en_US", "uid": 2}, nil }},
+	"ir.actions.server/run":           {onRecords: true, run: (*call).runAction},
+	"mrp.production/button_mark_done": {onRecords: true, run: (*call).buttonMarkDone},
+	"stock.scrap/action_validate":     {onRecords: true, run: (*call).actionValidate},
+}
+
+// run finds the method and checks its arguments as Odoo does.
+func (x *call) run(model, method string, q *request) (any, error) {
+	t := x.tables[model]
+	if t == nil {
+		return nil, notFound("the model '%s' does not exist", model)
+	}
+	m, ok := oneModel[model+"/"+method]
+	if !ok {
+		if m, ok = anyModel[method]; !ok {
+			return nil, notFound("The method '%s.%s' does not exist", model, method)
+		}
+	}
+	if !m.onRecords && len(q.IDs) > 0 {
+		return nil, badArguments("cannot call %s.%s with ids", model, method)
+	}
+	for _, name := range m.required {
+		if _, ok := q.given[name]; !ok {
+			return nil, badArguments("missing a required argument: '%s'", name)
+		}
+	}
+	for name := range q.given {
+		if name != "ids" && name != "context" && !slices.Contains(m.required, name) && !slices.Contains(m.optional, name) {
+			return nil, badArguments("got an unexpected keyword argument '%s'", name)
+		}
+	}
+	return m.run(x, t, q)
+}
+
+func (x *call) search(t *table, q *request) ([]*row, error) {
+	match, rows, err := x.domain(t, q.Domain)
+	if err != nil {
+		return nil, err
+	}
+	var found []*row
+	for _, r := range rows {
+		if match(r) {
+			found = append(found, r)
+		}
+	}
+	switch q.Order {
+	case "", "id", "id asc":
+	case "id desc":
+		slices.Reverse(found)
+	default:
+		return nil, valueError("the sandbox orders by id only, not by %q", q.Order)
+	}
+	found = found[min(q.Offset, len(found)):]
+	if q.Limit > 0 {
+		found = found[:min(q.Limit, len(found))]
+	}
+	return found, nil
+}
+
+func (x *call) searchRead(t *table, q *request) (any, error) {
+	rows, err := x.search(t, q)
+	if err != nil {
+		return nil, err
+	}
+	return x.render(t, rows, q.Fields)
+}
+
+func (x *call) searchCount(t *table, q *request) (any, error) {
+	rows, err := x.search(t, q)
+	return len(rows), err
+}
+
+// read leaves out records that do not exist, as Odoo does.
+func (x *call) read(t *table, q *request) (any, error) {
+	var rows []*row
+	for _, id := range q.IDs {
+		if r := t.byID[id]; r != nil {
+			rows = append(rows, r)
+		}
+	}
+	return x.render(t, rows, q.Fields)
+}
+
+func (x *call) create(t *table, q *request) (any, error) {
+	if t.readOnly {
+		return nil, accessError("You are not allowed to create '%s' (%s) records.", t.label, t.name)
+	}
+	var list []map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(q.ValsList))
+	decoder.UseNumber()
+	if err := decoder.Decode(&list); err != nil {
+		return nil, badArguments("vals_list: %v", err)
+	}
+	ids := []int64{}
+	for _, raw := range list {
+		r, err := x.createOne(t, raw)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, r.id)
+	}
+	return ids, nil
+}
+
+func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
+	if t.name == "ir.model" {
+		return x.createModel(raw)
+	}
+	values, err := x.accept(t, raw)
+	if err != nil {
+		return nil, err
+	}
+	values["create_date"], values["write_date"] = x.now, x.now
+	switch t.name {
+	case "ir.model.fields":
+		return x.createField(values)
+	case "product.product":
+		return x.makeProduct(values), nil
+	case "stock.scrap":
+		values["state"] = "draft"
+	}
+	return x.insert(t.name, values), nil
+}
+
+func (x *call) write(t *table, q *request) (any, error) {
+	if t.readOnly {
+		return nil, accessError("You are not allowed to modify '%s' (%s) records.", t.label, t.name)
+	}
+	values, err := x.accept(t, q.Vals)
+	if err != nil {
+		return nil, err
+	}
+	values["write_date"] = x.now
+	for _, id := range q.IDs {
+		r := t.byID[id]
+		if r == nil {
+			return nil, missingError(t.name, id)
+		}
+		x.set(t.name, r, values)
+	}
+	return true, nil
+}
+
+func (x *call) unlink(t *table, q *request) (any, error) {
+	if t.readOnly {
+		return nil, accessError("You are not allowed to delete '%s' (%s) records.", t.label, t.name)
+	}
+	for _, id := range q.IDs {
+		if r := t.byID[id]; r != nil {
+			x.delete(t.name, r)
+		}
+	}
+	return true, nil
+}
+
+// accept turns values of a request into stored ones.
+func (x *call) accept(t *table, raw map[string]any) (map[string]any, error) {
+	values := map[string]any{}
+	for name, v := range raw {
+		f, ok := t.fields[name]
+		if !ok {
+			return nil, valueError("Invalid field '%s' in '%s'", name, t.name)
+		}
+		value, err := x.acceptValue(f, v)
+		if err != nil {
+			return nil, valueError("Wrong value for %s.%s: %v", t.name, name, v)
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+func (x *call) acceptValue(f field, v any) (any, error) {
+	if empty(v) {
+		return nil, nil
+	}
+	switch f.kind {
+	case char:
+		if s, ok := v.(string); ok {
+			return s, nil
+		}
+	case boolean:
+		if b, ok := v.(bool); ok {
+			return b, nil
+		}
+	case integer, many2one:
+		if n, ok := v.(json.Number); ok {
+			return n.Int64()
+		}
+	case float:
+		if d := decimal(v); d != nil {
+			return d, nil
+		}
+	case many2many:
+		return x.commands(f.target, v)
+	}
+	return nil, valueError("wrong type")
+}
+
+// commands carries out [0, 0, values] and [6, 0, ids], which is all that the sandbox's callers use.
+func (x *call) commands(target string, v any) (any, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, valueError("not a list of commands")
+	}
+	var ids []int64
+	for _, item := range list {
+		command, ok := item.([]any)
+		if !ok || len(command) != 3 {
+			return nil, valueError("not a command")
+		}
+		switch values := command[2].(type) {
+		case map[string]any:
+			r, err := x.createOne(x.table(target), values)
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, r.id)
+		case []any:
+			for _, n := range values {
+				number, _ := n.(json.Number)
+				id, err := number.Int64()
+				if err != nil {
+					return nil, err
+				}
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// createModel makes a manual model, with the fields that come along.
+func (x *call) createModel(raw map[string]any) (*row, error) {
+	name, _ := raw["model"].(string)
+	label, _ := raw["name"].(string)
+	if !strings.HasPrefix(name, "x_") {
+		return nil, &fault{422, "odoo.exceptions.ValidationError", "The model name must start with 'x_'."}
+	}
+	if x.tables[name] != nil {
+		return nil, &fault{422, "odoo.exceptions.ValidationError", "Each model must have a unique name."}
+	}
+	t := newTable(name, label)
+	t.readOnly = true
+	x.tables[name] = t
+	x.undo = append(x.undo, func() { delete(x.tables, name) })
+	t.addField("create_date", field{kind: char})
+	model := x.insert("ir.model", map[string]any{"model": name, "name": label})
+	fields, _ := raw["field_id"].([]any)
+	for _, item := range fields {
+		command, _ := item.([]any)
+		if len(command) != 3 {
+			return nil, valueError("field_id: not a command")
+		}
+		values, _ := command[2].(map[string]any)
+		accepted, err := x.accept(x.table("ir.model.fields"), values)
+		if err != nil {
+			return nil, err
+		}
+		accepted["model_id"] = model.id
+		if _, err := x.createField(accepted); err != nil {
+			return nil, err
+		}
+	}
+	return model, nil
+}
+
+// createField gives a model a manual field.
+func (x *call) createField(values map[string]any) (*row, error) {
+	id, _ := values["model_id"].(int64)
+	model := x.get("ir.model", id)
+	if model == nil {
+		return nil, missingError("ir.model", id)
+	}
+	name, _ := values["name"].(string)
+	kind, _ := values["ttype"].(string)
+	t := x.table(model.str("model"))
+	if _, exists := t.fields[name]; exists {
+		return nil, &fault{422, "odoo.exceptions.ValidationError", "Field names must be unique per model."}
+	}
+	t.addField(name, fieldOf(kind))
+	x.undo = append(x.undo, func() { delete(t.fields, name); delete(t.index, name) })
+	values["model"] = t.name
+	return x.insert("ir.model.fields", values), nil
+}

@@ -1,0 +1,67 @@
+package sandbox
+
+import "strings"
+
+// models are Odoo's own that the sandbox has, with the fields that plantmesh and the contract suite use. A field is
+// `name kind`, where a kind with a dot is a many2one to that model and one in brackets a many2many.
+var models = []struct{ name, label, fields string }{
+	{"ir.model", "Models", "name char, model char, order char"},
+	{"ir.model.fields", "Fields", "name char, model char, model_id ir.model, field_description char, ttype char, help char, index boolean, copied boolean, state char"},
+	{"ir.model.access", "Model Access", "name char, model_id ir.model, group_id res.groups, perm_read boolean, perm_write boolean, perm_create boolean, perm_unlink boolean"},
+	{"ir.model.data", "Model Data", "module char, name char, model char, res_id integer"},
+	{"ir.actions.server", "Server Actions", "name char, model_id ir.model, state char, code char"},
+	{"res.groups", "Access Groups", "name char"},
+	{"res.users", "User", "name char, login char"},
+	{"res.company", "Companies", "name char"},
+	{"uom.uom", "Product Unit of Measure", "name char, factor float, relative_uom_id uom.uom"},
+	{"product.template", "Product", "name char, default_code char"},
+	{"product.product", "Product Variant", "name char, default_code char, type char, is_storable boolean, tracking char, uom_id uom.uom, product_tmpl_id product.template"},
+	{"stock.warehouse", "Warehouse", "name char, code char, view_location_id stock.location, lot_stock_id stock.location, company_id res.company"},
+	{"stock.location", "Inventory Locations", "name char, complete_name char, usage char, barcode char, location_id stock.location, company_id res.company"},
+	{"stock.lot", "Lot/Serial", "name char, product_id product.product"},
+	{"stock.quant", "Quants", "product_id product.product, lot_id stock.lot, location_id stock.location, quantity float"},
+	{"stock.move", "Stock Move", "product_id product.product, product_uom uom.uom, product_uom_qty float, quantity float, location_id stock.location, location_dest_id stock.location, origin char, reference char, state char, production_id mrp.production, raw_material_production_id mrp.production, scrap_id stock.scrap"},
+	{"stock.scrap", "Scrap", "name char, origin char, product_id product.product, scrap_qty float, product_uom_id uom.uom, lot_id stock.lot, location_id stock.location, production_id mrp.production, scrap_reason_tag_ids [stock.scrap.reason.tag], state char, company_id res.company"},
+	{"stock.scrap.reason.tag", "Scrap Reason Tag", "name char"},
+	{"mrp.workcenter", "Work Center", "name char, code char"},
+	{"mrp.workcenter.productivity.loss", "Workcenter Productivity Losses", "name char, loss_type char"},
+	{"mrp.bom", "Bill of Material", "code char, product_tmpl_id product.template, product_id product.product, product_qty float, bom_line_ids [mrp.bom.line]"},
+	{"mrp.bom.line", "Bill of Material Line", "product_id product.product, product_qty float, bom_id mrp.bom"},
+	{"mrp.production", "Manufacturing Order", "name char, origin char, state char, product_id product.product, product_qty float, product_uom_id uom.uom, qty_producing float, qty_produced float, bom_id mrp.bom, date_start char, date_finished char, lot_producing_ids [stock.lot], company_id res.company, location_dest_id stock.location, backorder_sequence integer, group integer"},
+	{"mrp.workorder", "Work Order", "name char, production_id mrp.production, workcenter_id mrp.workcenter, state char, qty_produced float, duration float"},
+	{"mrp.workcenter.productivity", "Workcenter Productivity Log", "workorder_id mrp.workorder, production_id mrp.production, workcenter_id mrp.workcenter, loss_id mrp.workcenter.productivity.loss, loss_type char, date_start char, date_end char, duration float, description char, company_id res.company"},
+}
+
+func fieldOf(spec string) field {
+	switch spec {
+	case "char", "text", "datetime", "selection":
+		return field{kind: char}
+	case "boolean":
+		return field{kind: boolean}
+	case "integer":
+		return field{kind: integer}
+	case "float":
+		return field{kind: float}
+	}
+	if target, ok := strings.CutPrefix(spec, "["); ok {
+		return field{kind: many2many, target: strings.TrimSuffix(target, "]")}
+	}
+	return field{kind: many2one, target: spec}
+}
+
+// define makes the tables of Odoo's own models.
+func (x *tx) define() {
+	for _, m := range models {
+		t := newTable(m.name, m.label)
+		x.tables[m.name] = t
+		for spec := range strings.SplitSeq(m.fields, ", ") {
+			name, kind, _ := strings.Cut(spec, " ")
+			t.addField(name, fieldOf(kind))
+		}
+		t.addField("create_date", field{kind: char})
+		t.addField("write_date", field{kind: char})
+	}
+	for _, m := range models {
+		x.insert("ir.model", map[string]any{"model": m.name, "name": m.label})
+	}
+}
