@@ -1,0 +1,127 @@
+package adapter_test
+
+import (
+	"encoding/csv"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/adapter"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+)
+
+const (
+	productionLog     = "../../../shared/data/production_log/production_log.csv"
+	productionMapping = "../../deploy/examples/production-log.yaml"
+)
+
+// readProductionLog returns the rows of the real log; it skips the test where that is not there.
+func readProductionLog(t testing.TB) []adapter.Row {
+	t.Helper()
+	file, err := os.Open(productionLog)
+	if err != nil {
+		t.Skipf("the real production log is not here: %v", err)
+	}
+	defer file.Close()
+	records, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]adapter.Row, 0, len(records))
+	for i, record := range records[1:] {
+		values := make(map[string]string, len(record))
+		for column, name := range records[0] {
+			values[name] = record[column]
+		}
+		rows = append(rows, adapter.Row{Line: i + 2, Values: values})
+	}
+	return rows
+}
+
+func compileFor(t testing.TB, path string, site plantmesh.SiteID) *adapter.Mapping {
+	t.Helper()
+	config, err := adapter.LoadMapping(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := adapter.Compile(config, site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestRealLogMapsToItsKnownAnswers(t *testing.T) {
+	rows := readProductionLog(t)
+	sites := []plantmesh.SiteID{"plant-a", "plant-b", "plant-c", "plant-d"}
+	ids, orders := map[string]bool{}, map[string]bool{}
+	plantsOf := map[string]map[plantmesh.SiteID]bool{}
+	activities := map[manufacturingv1.Activity]int{}
+	rejected, duplicates := map[int]string{}, 0
+	for _, site := range sites {
+		m := compileFor(t, productionMapping, site)
+		for _, row := range rows {
+			e, _, err := m.Event(row)
+			var rowError *adapter.RowError
+			switch {
+			case errors.Is(err, adapter.ErrSkipped):
+			case errors.As(err, &rowError):
+				rejected[row.Line] = rowError.Error()
+			case err != nil:
+				t.Fatal(err)
+			case ids[e.GetId()]:
+				duplicates++
+			default:
+				ids[e.GetId()] = true
+				payload, err := plantmesh.Payload(e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				report := payload.(*manufacturingv1.OperationReported)
+				orders[report.GetOrderId()] = true
+				activities[report.GetActivity()]++
+				if plantsOf[report.GetOrderId()] == nil {
+					plantsOf[report.GetOrderId()] = map[plantmesh.SiteID]bool{}
+				}
+				plantsOf[report.GetOrderId()][site] = true
+			}
+		}
+	}
+	if len(rows) != 4543 || len(rejected) != 40 || duplicates != 22 || len(ids) != 4481 || len(orders) != 225 {
+		t.Errorf("read %d, rejected %d, duplicates %d, events %d, orders %d", len(rows), len(rejected), duplicates, len(ids), len(orders))
+		for line, reason := range rejected {
+			t.Logf("line %d: %s", line, reason)
+		}
+	}
+	if activities[manufacturingv1.Activity_ACTIVITY_PRODUCTION] != 3726 || activities[manufacturingv1.Activity_ACTIVITY_SETUP] != 704 ||
+		activities[manufacturingv1.Activity_ACTIVITY_BREAKDOWN] != 51 {
+		t.Errorf("activities %v", activities)
+	}
+	through := 0
+	for _, plants := range plantsOf {
+		if len(plants) == len(sites) {
+			through++
+		}
+	}
+	if through == 0 {
+		t.Error("no order crosses all four plants")
+	}
+	t.Logf("%d of %d orders cross all four plants", through, len(orders))
+}
+
+func BenchmarkMapRow(b *testing.B) {
+	m := compileFor(b, productionMapping, "plant-a")
+	row := adapter.Row{Line: 2, Values: map[string]string{
+		"Case ID": "Case 1", "Activity": "Turning & Milling - Machine 4", "Resource": "Machine 4 - Turning & Milling",
+		"Start Timestamp": "2012/01/29 23:24:00.000", "Complete Timestamp": "2012/01/30 05:43:00.000", "Span": "006:19",
+		"Work Order Qty": "10", "Part Desc.": "Cable Head", "Worker ID": "ID4932", "Report Type": "S", "Qty Completed": "1",
+		"Qty Rejected": "0", "Qty for MRB": "0", "Rework": "",
+	}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := m.Event(row); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
