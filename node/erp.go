@@ -1,0 +1,97 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/api"
+	"github.com/plantmesh/plantmesh/node/config"
+	"github.com/plantmesh/plantmesh/node/consumer"
+	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/telemetry"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+)
+
+// odooOwner owns the consumer's part of the derived database.
+const odooOwner = "odoo"
+
+// maxParkedShown bounds the parked subjects in a status.
+const maxParkedShown = 200
+
+// erp applies every stream that the site holds in Odoo. A nil erp is a site that faces none.
+type erp struct {
+	applier  *odoo.Applier
+	consumer *consumer.Consumer
+}
+
+func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, logger *slog.Logger) (*erp, error) {
+	if cfg.Odoo == nil {
+		return nil, nil
+	}
+	applier, err := odoo.New(*cfg.Odoo, logger)
+	if err != nil {
+		return nil, err
+	}
+	c, err := consumer.New(consumer.Config{
+		Name: odooOwner, Match: func(plantmesh.StreamName) bool { return true }, Tracing: tracing,
+		Concurrency: cfg.Odoo.Concurrency * cfg.Odoo.Batch, // the applier joins what waits at the same time into one call
+	}, disk.log, disk.state.Owner(odooOwner), applier, logger)
+	if err != nil {
+		return nil, err
+	}
+	return &erp{applier: applier, consumer: c}, nil
+}
+
+func (e *erp) components() []component {
+	if e == nil {
+		return nil
+	}
+	return []component{{"odoo", func(ctx context.Context) error {
+		defer e.applier.Close()
+		var preparing sync.WaitGroup
+		preparing.Go(func() { _ = e.applier.Prepare(ctx) }) // its status says how that went; the first event tries again
+		defer preparing.Wait()
+		return e.consumer.Run(ctx)
+	}}}
+}
+
+func (e *erp) fill(s *adminv1.GetStatusResponse) {
+	if e == nil {
+		return
+	}
+	a, c := e.applier.Status(), e.consumer.Status()
+	s.Odoo = &adminv1.OdooApplier{
+		Url: a.URL, Database: a.Database, ServerVersion: a.ServerVersion, Problem: joinProblems(a.Problem, c.Problem),
+		Counts: &adminv1.ApplyCounts{
+			Applied: c.Counts.Applied, Duplicates: c.Counts.Duplicates, Ignored: c.Counts.Ignored, Parked: c.Counts.Parked, Retries: c.Counts.Retries,
+		},
+		EndToEndLatency: api.LatencyMessage(c.Latency),
+	}
+	for _, p := range c.Positions {
+		s.Odoo.Positions = append(s.Odoo.Positions, &adminv1.ConsumerPosition{
+			Stream: string(p.Stream), Offset: uint64(p.Offset), HeadOffset: uint64(p.Head), LagEvents: uint64(max(p.Head, p.Offset) - p.Offset),
+		})
+	}
+	for _, p := range c.Parked[:min(len(c.Parked), maxParkedShown)] {
+		s.Odoo.Parked = append(s.Odoo.Parked, &adminv1.ParkedSubject{
+			Stream: string(p.Stream), Subject: p.Subject, Offset: uint64(p.Offset), EventId: p.EventID, EventType: p.EventType, Reason: p.Reason,
+			Events: p.Events, Since: timestamppb.New(p.Since), Attempts: uint32(p.Attempts), RetryTime: timestamppb.New(p.RetryTime),
+		})
+	}
+}
+
+// joinProblems names each problem once.
+func joinProblems(a, b string) string {
+	switch {
+	case a == "" || strings.Contains(b, a):
+		return b
+	case b == "" || strings.Contains(a, b):
+		return a
+	}
+	return a + "; " + b
+}

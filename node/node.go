@@ -1,0 +1,208 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/mesh"
+	"github.com/plantmesh/plantmesh/node/api"
+	"github.com/plantmesh/plantmesh/node/config"
+	"github.com/plantmesh/plantmesh/node/telemetry"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+)
+
+// Version of the software, as peers and people see it. The linker may set it.
+var Version = "0.1.0-dev"
+
+// flushTimeout bounds how long traces may take to leave when the node stops.
+const flushTimeout = 3 * time.Second
+
+// Option changes how a node runs, for programs that embed one, and tests.
+type Option func(*options)
+
+type options struct {
+	ready      func(net.Addr)
+	listener   net.Listener
+	dial       func(ctx context.Context, address string) (net.Conn, error)
+	processors []sdktrace.SpanProcessor
+}
+
+// WithReady has a function called once the node serves, with the address it listens on.
+func WithReady(ready func(net.Addr)) Option { return func(o *options) { o.ready = ready } }
+
+// WithListener serves on a listener instead of the configuration's address. The node closes it.
+func WithListener(l net.Listener) Option { return func(o *options) { o.listener = l } }
+
+// WithDial opens connections to peers in another way than TCP. TLS is laid over them.
+func WithDial(dial func(ctx context.Context, address string) (net.Conn, error)) Option {
+	return func(o *options) { o.dial = dial }
+}
+
+// WithSpanProcessor gives the node's spans to a further taker.
+func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
+	return func(o *options) { o.processors = append(o.processors, p) }
+}
+
+// component is a part of a node that runs.
+type component struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// Run runs a node until ctx ends, and returns nil then. It returns an error if the node cannot start, or if a part of it
+// cannot go on: what is acknowledged by then is durable. A peer or an Odoo that is down, or a folder that is missing, ends
+// nothing: the status says so, and it is tried again.
+//
+// It goes down from the outside in: first the door, the links and the adapters, together; then Odoo's consumer has noted
+// what it did; then the databases are closed.
+func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Option) (err error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	started := time.Now()
+	creds, err := credentials(cfg)
+	if err != nil {
+		return err
+	}
+	tracing, err := startTracing(ctx, cfg, o.processors, logger)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		_ = tracing.Shutdown(flush) // spans that are lost were said to be lost already
+	}()
+	disk, err := openStores(cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, disk.close()) }()
+	listener, err := listen(ctx, cfg, o.listener)
+	if err != nil {
+		return err
+	}
+
+	m, err := mesh.New(meshConfig(cfg, o.dial), creds, disk.log, observer(tracing), logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	in, err := newInputs(cfg, disk, tracing, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	erp, err := newERP(cfg, disk, tracing, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server := api.NewServer(
+		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started}, creds,
+		api.Parts{
+			Log: disk.log, Origins: m, Tracing: tracing,
+			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
+		}, logger)
+	m.Register(server)
+
+	parts := []component{
+		{"server", func(ctx context.Context) error { return server.Run(ctx, listener) }},
+		{"mesh", m.Run},
+	}
+	parts = append(parts, in.components()...)
+	parts = append(parts, erp.components()...)
+	logger.Info("node serves", "site", cfg.Site, "mesh", cfg.Mesh, "address", listener.Addr().String(), "version", Version, "start", time.Since(started))
+	if o.ready != nil {
+		o.ready(listener.Addr())
+	}
+	return runAll(ctx, parts)
+}
+
+// runAll runs components until ctx ends or one of them fails, which ends the others.
+func runAll(ctx context.Context, parts []component) error {
+	group, running := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		group.Go(func() error {
+			if err := part.run(running); err != nil {
+				return fmt.Errorf("%s: %w", part.name, err)
+			}
+			if running.Err() == nil {
+				return fmt.Errorf("%s: ended by itself", part.name)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// credentials loads the site's certificate and holds it against the configuration.
+func credentials(cfg config.Config) (*plantmesh.Credentials, error) {
+	creds, err := plantmesh.LoadCredentials(plantmesh.TLSFiles{Cert: cfg.TLS.Cert, Key: cfg.TLS.Key, CA: cfg.TLS.CA})
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	id, want := creds.Identity(), plantmesh.Identity{Mesh: cfg.Mesh, Region: cfg.Region, Site: plantmesh.SiteID(cfg.Site)}
+	if id == want {
+		return creds, nil
+	}
+	var sentinel error
+	var key, value, has string
+	switch {
+	case !id.IsSite():
+		return nil, fmt.Errorf("tls.cert %s: %w: it is of %s; a node needs a site's: make one with `plantmesh init`", cfg.TLS.Cert, plantmesh.ErrNotASite, id)
+	case id.Mesh != want.Mesh:
+		sentinel, key, value, has = plantmesh.ErrMeshMismatch, "mesh", want.Mesh, id.Mesh
+	case id.Site != want.Site:
+		sentinel, key, value, has = plantmesh.ErrSiteMismatch, "site", string(want.Site), string(id.Site)
+	default:
+		sentinel, key, value, has = plantmesh.ErrSiteMismatch, "region", want.Region, id.Region
+	}
+	return nil, fmt.Errorf("tls.cert %s: %w: %s is %q in the configuration, the certificate is of %s with %s %q: make both agree",
+		cfg.TLS.Cert, sentinel, key, value, id, key, has)
+}
+
+func startTracing(ctx context.Context, cfg config.Config, processors []sdktrace.SpanProcessor, logger *slog.Logger) (*telemetry.Tracing, error) {
+	t := telemetry.Config{Mesh: cfg.Mesh, Site: cfg.Site, Version: Version, Processors: processors, SampleRatio: config.DefaultSampleRatio}
+	if cfg.Telemetry != nil {
+		t.Endpoint, t.SampleRatio = cfg.Telemetry.OTLPEndpoint, cfg.Telemetry.SampleRatio
+	}
+	return telemetry.New(ctx, t, logger)
+}
+
+// observer is nil without tracing, so that the mesh looks into no block.
+func observer(t *telemetry.Tracing) mesh.Observer {
+	if !t.On() {
+		return nil
+	}
+	return t
+}
+
+func listen(ctx context.Context, cfg config.Config, given net.Listener) (net.Listener, error) {
+	if given != nil {
+		return given, nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen %q: %w: choose another address under `listen`, or stop what uses it", cfg.Listen, err)
+	}
+	return listener, nil
+}
+
+func meshConfig(cfg config.Config, dial func(context.Context, string) (net.Conn, error)) mesh.Config {
+	m := mesh.Config{Region: cfg.Region, Version: Version, Peers: cfg.Peers, Export: []mesh.ExportRule{}, Dial: dial}
+	for _, s := range cfg.Subscriptions {
+		m.Subscriptions = append(m.Subscriptions, mesh.Subscription(s))
+	}
+	for _, rule := range cfg.Export {
+		m.Export = append(m.Export, mesh.ExportRule(rule))
+	}
+	return m
+}

@@ -1,0 +1,42 @@
+package node
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/plantmesh/plantmesh/mesh"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+)
+
+// fillMesh writes the mesh's status into an answer.
+func fillMesh(s *adminv1.GetStatusResponse, m mesh.Status) {
+	for _, l := range m.Links {
+		s.Links = append(s.Links, &adminv1.Link{
+			Address: l.Address, Site: string(l.Site), State: l.State, Since: timestamp(l.Since), Reason: l.Reason,
+			RoundTrip: durationpb.New(l.RoundTrip), ClockOffset: durationpb.New(l.ClockOffset), Protocol: l.Protocol, Version: l.Version,
+			RetryTime: timestamp(l.RetryTime),
+		})
+	}
+	for _, r := range m.Replicas {
+		s.Replicas = append(s.Replicas, &adminv1.Replica{
+			Stream: string(r.Stream), Link: r.Link, State: r.State, Offset: uint64(r.Offset), SourceOffset: uint64(r.SourceOffset),
+			LagEvents: r.LagEvents, LagTime: durationpb.New(r.LagTime), Reason: r.Reason,
+		})
+	}
+	for _, f := range m.Followers {
+		s.Followers = append(s.Followers, &adminv1.Follower{
+			Site: string(f.Site), Stream: string(f.Stream), Connected: f.Connected, DurableOffset: uint64(f.DurableOffset), LagEvents: f.LagEvents,
+			LastReportTime: timestamp(f.LastReportTime), Reason: f.Reason,
+		})
+	}
+}
+
+// timestamp is unset for a time that is.
+func timestamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
