@@ -15,13 +15,14 @@ import (
 
 // Mapping turns rows into events. Safe for concurrent use.
 type Mapping struct {
-	site   plantmesh.SiteID
-	config MappingConfig
-	source *program
-	skip   *program // nil: never
-	siteOf *program // nil: this site
-	vars   map[string]*program
-	rules  []rule
+	site    plantmesh.SiteID
+	config  MappingConfig
+	source  *program
+	skip    *program // nil: never
+	siteOf  *program // nil: this site
+	vars    map[string]*program
+	rules   []rule
+	columns []string // that a table must have
 }
 
 // rule is a compiled Rule.
@@ -64,6 +65,7 @@ func Compile(config MappingConfig, site plantmesh.SiteID) (*Mapping, error) {
 	if err := errors.Join(c.faults...); err != nil {
 		return nil, err
 	}
+	m.columns = c.needed()
 	return m, nil
 }
 

@@ -23,6 +23,8 @@ type compiler struct {
 	path   string
 	env    *cel.Env
 	faults []error
+
+	columns, optionals []string // that the expressions read
 }
 
 // fault notes an error at a place of the file.
@@ -38,6 +40,7 @@ func (c *compiler) compile(what string, e Expression, wanted ...*cel.Type) *prog
 		c.fault(e, "%s: %s (at character %d of %q)", what, first.Message, first.Location.Column()+1, e.Text)
 		return nil
 	}
+	c.note(checked)
 	kind := checked.OutputType()
 	fits := len(wanted) == 0 || kind.IsExactType(cel.DynType)
 	var names []string
