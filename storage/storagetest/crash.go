@@ -21,6 +21,9 @@ var crashCases = []testCase{
 // powerCuts is how many cuts a test makes; each with another share of what was not synced reaching the disk.
 const powerCuts = 12
 
+// writesPerCut is how many writes come between two cuts; the next ones go on while the disk is looked at.
+const writesPerCut = 40
+
 // cut returns the disk as a power cut would leave it now.
 func cut(disk *vfs.MemFS, seed int) *vfs.MemFS {
 	return disk.CrashClone(vfs.CrashCloneCfg{
@@ -59,34 +62,32 @@ func testPowerCut(t *testing.T, open Open) {
 	disk := vfs.NewCrashableMem()
 	b := start(t, open, origin, func(o *storage.Options) { o.FS, o.MaxBlockBytes = disk, 2000 })
 	told := &ledger{acked: map[string]plantmesh.Offset{}}
-	stop := make(chan struct{})
+	turns := make(chan struct{}, 2*writesPerCut)
 	var publishers sync.WaitGroup
 	for p := range 4 {
-		publishers.Go(func() { publish(b, told, p, stop) })
+		publishers.Go(func() { publish(b, told, p, turns) })
 	}
-	seen := plantmesh.Offset(0)
 	for seed := range powerCuts {
-		head, err := b.WaitHead(t.Context(), production, seen+20)
-		if err != nil {
+		for range writesPerCut {
+			turns <- struct{}{}
+		}
+		if _, err := b.WaitHead(t.Context(), production, plantmesh.Offset((seed*2+1)*writesPerCut/2)); err != nil {
 			t.Fatal(err)
 		}
-		seen = head.Offset
 		acked := told.snapshot() // before the cut: all of it must be there
 		left := cut(disk, seed)
 		survivor := start(t, open, origin, func(o *storage.Options) { o.FS = left })
 		checkSurvivor(survivor, acked)
 	}
-	close(stop)
+	close(turns)
 	publishers.Wait()
 }
 
-// publish writes pairs of events until it is told to stop.
-func publish(b *bench, told *ledger, publisher int, stop <-chan struct{}) {
+// publish writes a pair of events at each turn.
+func publish(b *bench, told *ledger, publisher int, turns <-chan struct{}) {
 	for i := 0; ; i++ {
-		select {
-		case <-stop:
+		if _, ok := <-turns; !ok {
 			return
-		default:
 		}
 		id := fmt.Sprintf("%d-%d", publisher, i)
 		w := writeOf(production, event(id, strings.Repeat(id, 50)))
