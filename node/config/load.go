@@ -2,7 +2,9 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -53,7 +55,7 @@ func Parse(text []byte) (Config, error) {
 	if len(given) == 0 {
 		return c, nil
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c); err != nil {
+	if err := decode(text, &c, yaml.Strict()); err != nil {
 		return Config{}, located(err)
 	}
 	if c.Export == nil {
@@ -70,7 +72,7 @@ func Parse(text []byte) (Config, error) {
 // sections are the top-level keys that a file holds.
 func sections(text []byte) (map[string]bool, error) {
 	var keys map[string]any
-	if err := yaml.Unmarshal(text, &keys); err != nil {
+	if err := decode(text, &keys); err != nil {
 		return nil, err
 	}
 	given := map[string]bool{}
@@ -78,6 +80,20 @@ func sections(text []byte) (map[string]bool, error) {
 		given[key] = value != nil
 	}
 	return given, nil
+}
+
+// decode reads YAML. The decoder panics over some tags where another type is expected.
+func decode(text []byte, into any, options ...yaml.DecodeOption) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("a tag or alias is used where none fits: write the values out")
+		}
+	}()
+	err = yaml.NewDecoder(bytes.NewReader(text), options...).Decode(into)
+	if errors.Is(err, io.EOF) { // nothing in it
+		return nil
+	}
+	return err
 }
 
 // resolve makes relative paths absolute.
