@@ -334,6 +334,9 @@ def finished_lots(event, order, product):
     if product.tracking == 'serial':
         if not event.get('serials'):
             raise UserError("Item %s is tracked by serial number in Odoo, and the event names none: correct it at its source." % event['item'])
+        if len(event['serials']) != order.product_uom_id._compute_quantity(amount(event['quantity'], order.product_uom_id), product.uom_id, rounding_method='HALF-UP'):
+            raise UserError("The event names %s serial numbers for %s %s of item %s: correct it at its source."
+                            % (len(event['serials']), event['quantity']['value'], event['quantity']['unit'], event['item']))
         found = []
         for name in event['serials']:
             found.append(lot_of(product, name).id)
@@ -374,6 +377,8 @@ def scrap(event):
         values['production_id'] = order.id
     if event.get('lot'):
         values['lot_id'] = lot_of(product, event['lot']).id
+    elif product.tracking != 'none':
+        raise UserError("Item %s is tracked by %s in Odoo, and the event names none: correct it at its source." % (event['item'], product.tracking))
     if event.get('reason'):
         tag = env['stock.scrap.reason.tag'].search([('name', '=', event['reason'])], limit=1)
         if not tag:

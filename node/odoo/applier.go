@@ -176,7 +176,7 @@ func (a *Applier) apply(ctx context.Context, jobs []*job) {
 }
 
 func (a *Applier) send(ctx context.Context, jobs []*job) ([]Result, error) {
-	batch := Batch{Create: a.cfg.CreateMissing, Quarantine: a.cfg.Quarantine, WorkOrder: releaseWorkOrder, Events: make([]Effect, len(jobs))}
+	batch := Batch{Create: append([]string{}, a.cfg.CreateMissing...), Quarantine: a.cfg.Quarantine, WorkOrder: releaseWorkOrder, Events: make([]Effect, len(jobs))}
 	for i, j := range jobs {
 		batch.Events[i] = j.effect
 	}

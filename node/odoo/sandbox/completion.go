@@ -41,9 +41,6 @@ func (x *applier) complete(e odoo.Effect) (odoo.Result, error) {
 		}
 		values["location_dest_id"] = target.id
 	}
-	if tracking == "serial" && quantity.Cmp(apd.New(int64(len(lots)), 0)) != 0 {
-		return odoo.Result{}, refuse("Odoo did not complete %s of order %s: the event names %d serial numbers.", quantity.Text('f'), e.Order, len(lots))
-	}
 	x.set("mrp.production", order, values)
 	if e.Partial && quantity.Cmp(order.num("product_qty")) < 0 {
 		x.backorder(order, quantity)
@@ -92,6 +89,13 @@ func (x *applier) finishedLots(e odoo.Effect, order, product *row) ([]int64, err
 	case "serial":
 		if len(names) == 0 {
 			return nil, refuse("Item %s is tracked by serial number in Odoo, and the event names none: correct it at its source.", e.Item)
+		}
+		quantity, err := x.amount(e.Quantity, x.get("uom.uom", product.ref("uom_id")))
+		if err != nil {
+			return nil, err
+		}
+		if quantity.Cmp(apd.New(int64(len(names)), 0)) != 0 {
+			return nil, refuse("The event names %d serial numbers for %s %s of item %s: correct it at its source.", len(names), e.Quantity.Value, e.Quantity.Unit, e.Item)
 		}
 	case "lot":
 		names = []string{e.Lot}

@@ -100,7 +100,7 @@ func (x *applier) scrap(e odoo.Effect) (odoo.Result, error) {
 		lot = l.id
 		values["lot_id"] = lot
 	} else if product.str("tracking") != "none" {
-		return odoo.Result{}, refuse("You need to supply a Lot/Serial number for product:\n%s", product.str("name"))
+		return odoo.Result{}, refuse("Item %s is tracked by %s in Odoo, and the event names none: correct it at its source.", e.Item, product.str("tracking"))
 	}
 	if e.Reason != "" {
 		tag := x.one("stock.scrap.reason.tag", "name", e.Reason)

@@ -1,0 +1,86 @@
+package odootest
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/cockroachdb/apd/v3"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/consumer"
+	"github.com/plantmesh/plantmesh/node/odoo"
+)
+
+func readerReads(t *testing.T, target Target) {
+	p := newPlant(t, target)
+	reader := p.applier.Reader()
+	if err := p.applier.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := reader.Totals(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var deliveries []consumer.Delivery
+	for range 3 {
+		report := p.setup(p.name("WO"))
+		report.CompletedQuantity, report.RejectedQuantity, report.ReviewQuantity = pieces("0.1"), pieces("0.2"), pieces("3")
+		deliveries = append(deliveries, p.apply(report))
+	}
+	after, err := reader.Totals(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	grown := func(name string, before, after *apd.Decimal, want string) {
+		d := new(apd.Decimal)
+		if _, err := apd.BaseContext.Sub(d, after, before); err != nil || plain(json.Number(d.Text('f'))) != want {
+			t.Errorf("%s grew by %s, want %s", name, d.Text('f'), want)
+		}
+	}
+	grown("completed", before.Completed, after.Completed, "0.3")
+	grown("rejected", before.Rejected, after.Rejected, "0.6")
+	grown("review", before.Review, after.Review, "9")
+	if after.Entries-before.Entries != 3 || after.Orders-before.Orders != 1 {
+		t.Errorf("%d entries and %d orders more, want 3 and 1", after.Entries-before.Entries, after.Orders-before.Orders)
+	}
+
+	applied, err := reader.Applied(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mine []odoo.Applied
+	for _, a := range applied {
+		if a.Subject == "order/"+p.name("WO") {
+			mine = append(mine, a)
+		}
+	}
+	if len(mine) != len(deliveries) {
+		t.Fatalf("the journal has %d rows, want %d", len(mine), len(deliveries))
+	}
+	for i, d := range deliveries {
+		e := d.Event.GetEvent()
+		want := odoo.Applied{
+			Event: odoo.EventKey(e.GetSource(), e.GetId()), Type: e.GetType(), Stream: d.Stream, Offset: plantmesh.Offset(d.Event.GetOffset()),
+			Subject: e.GetSubject(), Model: "mrp.workcenter.productivity", Record: mine[i].Record,
+		}
+		if mine[i] != want || mine[i].Record == 0 {
+			t.Errorf("row %d is %+v, want %+v", i, mine[i], want)
+		}
+	}
+	orders, err := reader.Orders(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, o := range orders {
+		if o.Order == p.name("WO") {
+			found++
+			if o.State != "progress" || o.Quantity.Text('f') != "10" || o.Name == "" {
+				t.Errorf("order %+v, want 10 in progress", o)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d orders, want 1", found)
+	}
+}

@@ -1,0 +1,59 @@
+package odootest
+
+import "testing"
+
+// Run holds a target to the contract. It leaves its records behind, under names of their own.
+func Run(t *testing.T, target Target) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, Target)
+	}{
+		{"provisioning is repeatable", provisioningIsRepeatable},
+		{"an unknown key blocks", unknownKeyBlocks},
+		{"an unknown database is named", unknownDatabase},
+		{"a warehouse that is not there blocks", unknownWarehouseBlocks},
+		{"errors have their classes", errorsHaveClasses},
+		{"nobody writes the fence through the API", fenceIsReadOnly},
+		{"a button can answer with a dialog and no effect", completionDialog},
+		{"scrap that is short answers with a dialog", scrapDialog},
+		{"a repeated event has one effect", repeatedEvent},
+		{"copies at the same time have one effect", concurrentCopies},
+		{"a lost reply is made good by a retry", lostReply},
+		{"an event of another incarnation is recognized", otherIncarnation},
+		{"a refused event leaves nothing behind", refusedLeavesNothing},
+		{"a refused event does not hold back those that came with it", refusedAmongOthers},
+		{"an older event behind a newer one is a duplicate", olderEvent},
+		{"types without effect are ignored", ignoredTypes},
+		{"a release makes a confirmed order", releaseMakesOrder},
+		{"a release names bill of materials, lot and work center", releaseNamesAll},
+		{"a release of a known order states its total anew", releaseRevises},
+		{"a release after completion continues the order", releaseContinues},
+		{"a release of another item is refused", releaseOfOtherItem},
+		{"reports add up on work orders", reportsAddUp},
+		{"a report makes an order that nobody released", reportMakesOrder},
+		{"a report without an order and an item is refused", reportWithoutOrder},
+		{"a report takes the work order of the release over", reportTakesWorkOrderOver},
+		{"reports keep exact decimals", reportsKeepDecimals},
+		{"a report after the end adds time and counts", reportAfterEnd},
+		{"a completion ends the order", completionEnds},
+		{"partial completions keep the order open", partialCompletions},
+		{"a completion beyond the order makes a further part", completionBeyond},
+		{"a completion of an unknown order makes it", completionOfUnknownOrder},
+		{"a completion makes its serial numbers", completionWithSerials},
+		{"a completion uses the bill of materials", completionUsesComponents},
+		{"a completion in another unit is converted", completionInOtherUnit},
+		{"a unit of another dimension is refused", otherDimension},
+		{"an item tracked by lot needs a lot", completionWithoutLot},
+		{"scrap is written off, though stock is short", scrapIsWrittenOff},
+		{"scrap of a lot names lot and reason", scrapOfLot},
+		{"a hold moves the lot and its release moves it back", holdAndRelease},
+		{"a hold of a part is released in steps", holdOfPart},
+		{"goods of a held lot go on into quarantine", holdBeforeCompletion},
+		{"a release of an unknown hold is refused", releaseOfUnknownHold},
+		{"what may not be created is named with what to do", missingIsNamed},
+		{"a unit without counterpart is refused", unknownUnit},
+		{"the reader pages, adds up exactly and keeps order by subject", readerReads},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, target) })
+	}
+}

@@ -1,0 +1,19 @@
+package sandbox_test
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/plantmesh/plantmesh/node/odoo/odootest"
+	"github.com/plantmesh/plantmesh/node/odoo/sandbox"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSandboxKeepsTheContract(t *testing.T) {
+	server := httptest.NewServer(sandbox.New("mesh", "key"))
+	defer server.Close()
+	odootest.Run(t, odootest.Target{URL: server.URL, Database: "mesh", Key: "key"})
+}
