@@ -86,7 +86,12 @@ func (p *publishing) submit(ctx context.Context) error {
 			if !ok {
 				return errors.Join(p.broken, context.Cause(ctx))
 			}
-			p.out <- p.one(ctx, req)
+			sub := p.one(ctx, req)
+			if plantmesh.IsRetryable(sub.refused) {
+				sub.traced(sub.refused)
+				return sub.refused // what follows must not overtake it
+			}
+			p.out <- sub
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -31,7 +31,7 @@ type subscription struct {
 	after plantmesh.Offset // everything up to here was delivered or filtered out
 	told  plantmesh.Offset // the caller's cursor
 	head  plantmesh.Offset
-	last  time.Time // of the last frame
+	last  time.Time // of the last frame; zero before the first, so that one is due at once
 }
 
 // Subscribe delivers the events of a stream; see the protocol.
@@ -50,7 +50,7 @@ func (s *events) Subscribe(req *eventv1.SubscribeRequest, out grpc.ServerStreami
 	}
 	sub := &subscription{
 		log: s.log, stream: name, incarnation: head.Incarnation, filter: newFilter(req), out: out,
-		after: after, told: after, head: head.Offset, last: time.Now(),
+		after: after, told: after, head: head.Offset,
 	}
 	return sub.run(out.Context(), req.GetUntilHead(), head.Offset)
 }

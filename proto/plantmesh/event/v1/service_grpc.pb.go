@@ -55,13 +55,15 @@ type EventServiceClient interface {
 	//
 	// Limits: the node stops reading while 64 requests of a stream are unanswered.
 	//
-	// Errors: those of Publish, inside the answer. The call itself fails only if the connection or the node does.
+	// Errors: those of Publish, inside the answer; but what a retry can cure (TOO_MANY_PENDING, SHUTTING_DOWN) ends the call
+	// before anything further is recorded. Call again and send what is unanswered, in its order.
 	PublishStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishStreamRequest, PublishStreamResponse], error)
 	// Subscribe delivers the events of one stream, this site's or one replicated to it, in offset order, and goes on with
 	// new ones until it is cancelled.
 	//
 	// Guarantee: nothing is skipped or repeated within a call; a call that starts from the cursor of the last frame
-	// received goes on right after it. Only durable events are delivered.
+	// received goes on right after it. Only durable events are delivered. The first frame comes at once, so that there is a
+	// cursor to go on from.
 	//
 	// Limits: a frame holds at most one block (about 1 MiB, more only for one larger event). A slow reader is waited for; it costs the
 	// node no memory.
@@ -179,13 +181,15 @@ type EventServiceServer interface {
 	//
 	// Limits: the node stops reading while 64 requests of a stream are unanswered.
 	//
-	// Errors: those of Publish, inside the answer. The call itself fails only if the connection or the node does.
+	// Errors: those of Publish, inside the answer; but what a retry can cure (TOO_MANY_PENDING, SHUTTING_DOWN) ends the call
+	// before anything further is recorded. Call again and send what is unanswered, in its order.
 	PublishStream(grpc.BidiStreamingServer[PublishStreamRequest, PublishStreamResponse]) error
 	// Subscribe delivers the events of one stream, this site's or one replicated to it, in offset order, and goes on with
 	// new ones until it is cancelled.
 	//
 	// Guarantee: nothing is skipped or repeated within a call; a call that starts from the cursor of the last frame
-	// received goes on right after it. Only durable events are delivered.
+	// received goes on right after it. Only durable events are delivered. The first frame comes at once, so that there is a
+	// cursor to go on from.
 	//
 	// Limits: a frame holds at most one block (about 1 MiB, more only for one larger event). A slow reader is waited for; it costs the
 	// node no memory.
