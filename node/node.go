@@ -96,7 +96,8 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	in, err := newInputs(cfg, disk, tracing, logger)
+	var latency telemetry.Latency // of durable publishing, by clients and adapters
+	in, err := newInputs(cfg, disk, tracing, &latency, logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -107,7 +108,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	server := api.NewServer(
 		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started}, creds,
 		api.Parts{
-			Log: disk.log, Origins: m, Tracing: tracing,
+			Log: disk.log, Origins: m, Tracing: tracing, Latency: &latency,
 			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
 		}, logger)
 	m.Register(server)

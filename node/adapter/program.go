@@ -6,10 +6,11 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// costLimit ends an expression that works too much. The largest of the examples costs about 100 a row.
+// costLimit ends an expression with loops (all, exists, map, filter) that works too much.
 const costLimit = 1_000_000
 
 // program is a compiled expression.
@@ -52,12 +53,25 @@ func (c *compiler) compile(what string, e Expression, wanted ...*cel.Type) *prog
 		c.fault(e, "%s: %q yields %s, not %s", what, e.Text, kind, strings.Join(names, " or "))
 		return nil
 	}
-	p, err := c.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(costLimit))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if loops(checked) {
+		options = append(options, cel.CostLimit(costLimit)) // counting the cost doubles the time; without a loop it is bounded
+	}
+	p, err := c.env.Program(checked, options...)
 	if err != nil {
 		c.fault(e, "%s: %v", what, err)
 		return nil
 	}
 	return &program{Program: p, kind: kind}
+}
+
+// loops tells whether an expression goes through a list or map.
+func loops(checked *cel.Ast) bool {
+	found := false
+	ast.PreOrderVisit(ast.NavigateAST(checked.NativeRep()), ast.NewExprVisitor(func(e ast.Expr) {
+		found = found || e.Kind() == ast.ComprehensionKind
+	}))
+	return found
 }
 
 // optional compiles an expression unless it is empty.

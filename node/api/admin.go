@@ -16,14 +16,13 @@ import (
 // admin is AdminService.
 type admin struct {
 	adminv1.UnimplementedAdminServiceServer
-	cfg            Config
-	parts          Parts
-	publishLatency func() telemetry.Summary
-	verifying      chan struct{} // holds a token while a Verify reads
+	cfg       Config
+	parts     Parts
+	verifying chan struct{} // holds a token while a Verify reads
 }
 
-func newAdmin(cfg Config, parts Parts, publishLatency func() telemetry.Summary) *admin {
-	return &admin{cfg: cfg, parts: parts, publishLatency: publishLatency, verifying: make(chan struct{}, 1)}
+func newAdmin(cfg Config, parts Parts) *admin {
+	return &admin{cfg: cfg, parts: parts, verifying: make(chan struct{}, 1)}
 }
 
 // GetStatus collects the state of the node's parts; see the protocol.
@@ -32,7 +31,7 @@ func (a *admin) GetStatus(context.Context, *adminv1.GetStatusRequest) (*adminv1.
 	status := &adminv1.GetStatusResponse{
 		Node: &adminv1.Node{
 			Mesh: self.Mesh, Site: string(self.Site), Region: self.Region, Version: a.cfg.Version,
-			StartTime: timestamppb.New(a.cfg.Started), PublishLatency: LatencyMessage(a.publishLatency()), ResidentBytes: residentBytes(),
+			StartTime: timestamppb.New(a.cfg.Started), PublishLatency: LatencyMessage(a.parts.Latency.Summary()), ResidentBytes: residentBytes(),
 		},
 		Streams: streamMessages(a.parts.Log.Streams()),
 	}

@@ -33,8 +33,8 @@ type events struct {
 	tracing *telemetry.Tracing
 	logger  *slog.Logger
 
-	latency   telemetry.Latency // of durable publishing
-	receivers sync.WaitGroup    // goroutines of PublishStream
+	latency   *telemetry.Latency // of durable publishing
+	receivers sync.WaitGroup     // goroutines of PublishStream
 }
 
 // Publish records events; see the protocol.

@@ -43,6 +43,7 @@ type Parts struct {
 	Log     *storage.Log
 	Origins Origins
 	Tracing *telemetry.Tracing
+	Latency *telemetry.Latency // of durable publishing
 	Status  []func(*adminv1.GetStatusResponse)
 }
 
@@ -69,9 +70,9 @@ func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *sl
 			otelgrpc.WithTracerProvider(parts.Tracing.Provider()), otelgrpc.WithPropagators(parts.Tracing.Propagator()))))
 	}
 	s.grpc = grpc.NewServer(options...)
-	s.events = &events{cfg: cfg, log: parts.Log, tracing: parts.Tracing, logger: logger}
+	s.events = &events{cfg: cfg, log: parts.Log, tracing: parts.Tracing, latency: parts.Latency, logger: logger}
 	eventv1.RegisterEventServiceServer(s.grpc, s.events)
-	adminv1.RegisterAdminServiceServer(s.grpc, newAdmin(cfg, parts, s.events.latency.Summary))
+	adminv1.RegisterAdminServiceServer(s.grpc, newAdmin(cfg, parts))
 	return s
 }
 
