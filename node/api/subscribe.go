@@ -165,9 +165,9 @@ func (s *subscription) deliver(b *storage.Block) error {
 	return s.send(newRawFrame(s.cursor(), pieces, uint64(s.head)))
 }
 
-// finish tells the last cursor if the filter kept it back.
+// finish tells the last cursor if the filter kept it back, or if nothing was told at all.
 func (s *subscription) finish() error {
-	if s.told == s.after {
+	if s.told == s.after && !s.last.IsZero() {
 		return nil
 	}
 	return s.heartbeat()

@@ -57,6 +57,10 @@ type Adapter struct {
 	Dir     string `yaml:"dir"`     // watched folder
 	Pattern string `yaml:"pattern"` // of file names in it
 	Mapping string `yaml:"mapping"` // file that says how a row becomes an event
+
+	// SettleSeconds is how long a file must not have changed before it is taken for complete. Longer is safer with slow
+	// writers and costs that much delay.
+	SettleSeconds float64 `yaml:"settle_seconds"`
 }
 
 // Telemetry says where traces go.
@@ -75,8 +79,9 @@ type Limits struct {
 
 // Defaults of an adapter and of telemetry.
 const (
-	DefaultPattern     = "*.csv"
-	DefaultSampleRatio = 1
+	DefaultPattern       = "*.csv"
+	DefaultSettleSeconds = 1
+	DefaultSampleRatio   = 1
 )
 
 // Default is a configuration that lacks only who the site is and its certificate.

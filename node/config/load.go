@@ -65,6 +65,9 @@ func Parse(text []byte) (Config, error) {
 		if c.Adapters[i].Pattern == "" {
 			c.Adapters[i].Pattern = DefaultPattern
 		}
+		if c.Adapters[i].SettleSeconds == 0 {
+			c.Adapters[i].SettleSeconds = DefaultSettleSeconds
+		}
 	}
 	return c, nil
 }

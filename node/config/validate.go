@@ -109,6 +109,9 @@ func validatePattern(f *faults, path, pattern string) {
 	}
 }
 
+// maxSettleSeconds is an hour: whoever wants more has another problem.
+const maxSettleSeconds = 3600
+
 func (a Adapter) validate(path string, f *faults) {
 	if _, err := plantmesh.ParseSiteID(a.Name); err != nil {
 		f.add("%s.name %q: a name has 1 to 63 lower-case letters, digits and inner hyphens", path, a.Name)
@@ -119,6 +122,9 @@ func (a Adapter) validate(path string, f *faults) {
 	}
 	if a.Dir == "" {
 		f.add("%s.dir: name the folder to watch", path)
+	}
+	if a.SettleSeconds < 0 || a.SettleSeconds > maxSettleSeconds {
+		f.add("%s.settle_seconds %v: must be above 0, and %d at most", path, a.SettleSeconds, maxSettleSeconds)
 	}
 	if a.Mapping == "" {
 		f.add("%s.mapping: name the file that says how a row becomes an event", path)
