@@ -64,6 +64,7 @@ type Block struct {
 	bytes []byte
 	chain func() plantmesh.Chain
 	raw   func() ([]byte, error)
+	index func() ([]uint32, error) // where each event begins in the payload
 }
 
 // newBlock wraps bytes whose header is h. payload is the decompressed payload if the caller has it.
@@ -74,6 +75,13 @@ func newBlock(h header, b, payload []byte) *Block {
 	} else {
 		block.raw = sync.OnceValues(func() ([]byte, error) { return decompress(h, b[headerBytes:]) })
 	}
+	block.index = sync.OnceValues(func() ([]uint32, error) {
+		payload, err := block.raw()
+		if err != nil {
+			return nil, err
+		}
+		return indexPayload(payload)
+	})
 	return block
 }
 

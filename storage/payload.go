@@ -72,31 +72,27 @@ func appendTime(b []byte, ns int64) []byte {
 // errStop ends a walk early.
 var errStop = errors.New("stop")
 
-// walkFields calls fn for every field of a serialized message: number is set for varints, bytes for strings, bytes and
-// messages. Fields of other wire types are passed over.
-func walkFields(b []byte, fn func(field protowire.Number, number uint64, bytes []byte) error) error {
+// walkFields calls onNumber for the varints of a serialized message and onBytes for its strings, bytes and messages, in
+// order. Fields of other wire types are passed over, as unknown fields are.
+func walkFields(b []byte, onNumber func(protowire.Number, uint64), onBytes func(protowire.Number, []byte) error) error {
 	for len(b) > 0 {
 		field, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
 			return protowire.ParseError(n)
 		}
 		b = b[n:]
-		var number uint64
-		var bytes []byte
-		switch kind {
-		case protowire.VarintType:
-			number, n = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			bytes, n = protowire.ConsumeBytes(b)
-		default:
-			n = protowire.ConsumeFieldValue(field, kind, b)
-		}
-		if n < 0 {
+		if n = protowire.ConsumeFieldValue(field, kind, b); n < 0 {
 			return protowire.ParseError(n)
 		}
+		value := b[:n]
 		b = b[n:]
-		if kind == protowire.VarintType || kind == protowire.BytesType {
-			if err := fn(field, number, bytes); err != nil {
+		switch kind {
+		case protowire.VarintType:
+			number, _ := protowire.ConsumeVarint(value)
+			onNumber(field, number)
+		case protowire.BytesType:
+			bytes, _ := protowire.ConsumeBytes(value)
+			if err := onBytes(field, bytes); err != nil {
 				return err
 			}
 		}
@@ -109,12 +105,14 @@ func walkPayload(payload []byte, start func(stream []byte, i plantmesh.Incarnati
 	var stream []byte
 	var incarnation plantmesh.Incarnation
 	started := false
-	return walkFields(payload, func(field protowire.Number, number uint64, bytes []byte) error {
+	return walkFields(payload, func(field protowire.Number, number uint64) {
+		if field == batchIncarnation {
+			incarnation = plantmesh.Incarnation(number)
+		}
+	}, func(field protowire.Number, bytes []byte) error {
 		switch field {
 		case batchStream:
 			stream = bytes
-		case batchIncarnation:
-			incarnation = plantmesh.Incarnation(number)
 		case batchEvents:
 			if !started {
 				if err := start(stream, incarnation); err != nil {
@@ -134,31 +132,35 @@ func walkPayload(payload []byte, start func(stream []byte, i plantmesh.Incarnati
 
 func parseRecorded(b []byte) (recorded, error) {
 	r := recorded{whole: b}
-	err := walkFields(b, func(field protowire.Number, number uint64, bytes []byte) error {
-		switch field {
-		case recordedOffset:
+	err := walkFields(b, func(field protowire.Number, number uint64) {
+		if field == recordedOffset {
 			r.offset = plantmesh.Offset(number)
+		}
+	}, func(field protowire.Number, bytes []byte) (err error) {
+		switch field {
+		case recordedTime:
+			r.time, err = parseTime(bytes)
 		case recordedSite:
 			r.site = bytes
 		case recordedEvent:
 			r.event = bytes
-		case recordedTime:
-			var seconds, nanos int64
-			err := walkFields(bytes, func(field protowire.Number, number uint64, _ []byte) error {
-				switch field {
-				case timeSeconds:
-					seconds = int64(number)
-				case timeNanos:
-					nanos = int64(number)
-				}
-				return nil
-			})
-			r.time = time.Unix(seconds, nanos).UnixNano()
-			return err
 		}
-		return nil
+		return err
 	})
 	return r, err
+}
+
+func parseTime(b []byte) (ns int64, err error) {
+	var seconds, nanos int64
+	err = walkFields(b, func(field protowire.Number, number uint64) {
+		switch field {
+		case timeSeconds:
+			seconds = int64(number)
+		case timeNanos:
+			nanos = int64(number)
+		}
+	}, func(protowire.Number, []byte) error { return nil })
+	return time.Unix(seconds, nanos).UnixNano(), err
 }
 
 // eachEvent calls fn for the events of the block, in order. fn may return errStop.
@@ -174,20 +176,50 @@ func (b *Block) eachEvent(fn func(recorded) error) error {
 	return nil
 }
 
+// indexPayload returns where in a payload each event begins: one look at a block's events for any number of lookups.
+func indexPayload(payload []byte) ([]uint32, error) {
+	var index []uint32
+	for at := 0; at < len(payload); {
+		field, kind, n := protowire.ConsumeTag(payload[at:])
+		if n < 0 {
+			return nil, protowire.ParseError(n)
+		}
+		if at += n; field == batchEvents && kind == protowire.BytesType {
+			index = append(index, uint32(at))
+		}
+		if n = protowire.ConsumeFieldValue(field, kind, payload[at:]); n < 0 {
+			return nil, protowire.ParseError(n)
+		}
+		at += n
+	}
+	return index, nil
+}
+
 // find returns the event at an offset that the block covers.
 func (b *Block) find(o plantmesh.Offset) (recorded, error) {
-	var found recorded
-	err := b.eachEvent(func(r recorded) error {
-		if r.offset != o {
-			return nil
-		}
-		found = r
-		return errStop
-	})
-	if err == nil && found.offset != o {
-		err = corrupt("block of offsets %d to %d does not hold %d", b.First(), b.Last(), o)
+	payload, err := b.Payload()
+	if err != nil {
+		return recorded{}, err
 	}
-	return found, err
+	index, err := b.index()
+	if err != nil {
+		return recorded{}, corrupt("block of offsets %d to %d: %w", b.First(), b.Last(), err)
+	}
+	if o < b.First() || o-b.First() >= plantmesh.Offset(len(index)) {
+		return recorded{}, corrupt("block of offsets %d to %d does not hold %d", b.First(), b.Last(), o)
+	}
+	whole, n := protowire.ConsumeBytes(payload[index[o-b.First()]:])
+	if n < 0 {
+		return recorded{}, corrupt("event at offset %d: %w", o, protowire.ParseError(n))
+	}
+	r, err := parseRecorded(whole)
+	if err != nil {
+		return recorded{}, corrupt("event at offset %d: %w", o, err)
+	}
+	if r.offset != o {
+		return recorded{}, corrupt("where the event at offset %d should be is that at %d", o, r.offset)
+	}
+	return r, nil
 }
 
 // Event decodes one event of the block.
