@@ -1,0 +1,143 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/plantmesh/plantmesh"
+)
+
+// Config is what a node's configuration says about its peers.
+type Config struct {
+	Region  string   // of this site; empty: as its certificate says
+	Version string   // of this software, shown to peers
+	Peers   []string // host:port of the nodes to link to
+
+	Subscriptions []Subscription // what to replicate from them
+	Export        []ExportRule   // what they may replicate from here; nil: DefaultExport, empty: nothing
+
+	// Dial opens a connection to a peer; nil: TCP. TLS is laid over what it returns.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+
+	Timings Timings
+}
+
+// Subscription asks for streams of other sites. Patterns may hold `*`, which stands for any characters.
+type Subscription struct {
+	From    string   // pattern of sites
+	Streams []string // patterns of domains
+}
+
+// ExportRule allows some of this site's streams to some sites. A stream leaves if any rule allows it.
+type ExportRule struct {
+	Streams []string // patterns of domains
+	To      []string // patterns of sites
+	Regions []string // patterns of the regions that those sites' certificates name; empty: any
+}
+
+// DefaultExport is everything to everyone in the mesh.
+func DefaultExport() []ExportRule {
+	return []ExportRule{{Streams: []string{"*"}, To: []string{"*"}}}
+}
+
+// Timings are how patient a node is. Zero values stand for the defaults below.
+type Timings struct {
+	DialTimeout  time.Duration // for TCP and TLS, and again for the greeting
+	Heartbeat    time.Duration // between the frames of a quiet WatchStreams; the protocol promises at most 5 s
+	Silence      time.Duration // without a sign of life after which a link is dropped
+	MinBackoff   time.Duration // before the second attempt
+	MaxBackoff   time.Duration // most before any further one
+	RefusedRetry time.Duration // after a refusal, which only people can mend
+	StallRetry   time.Duration // of a replica that cannot go on
+	HelloEvery   time.Duration // between measurements of round trip and clock offset
+}
+
+// Defaults of Timings.
+const (
+	DefaultDialTimeout  = 10 * time.Second
+	DefaultHeartbeat    = 4 * time.Second
+	DefaultSilence      = 15 * time.Second
+	DefaultMinBackoff   = 200 * time.Millisecond
+	DefaultMaxBackoff   = 10 * time.Second
+	DefaultRefusedRetry = 10 * time.Second
+	DefaultStallRetry   = 30 * time.Second
+	DefaultHelloEvery   = time.Minute
+)
+
+func (t Timings) withDefaults() Timings {
+	for _, d := range []struct {
+		value    *time.Duration
+		standard time.Duration
+	}{
+		{&t.DialTimeout, DefaultDialTimeout},
+		{&t.Heartbeat, DefaultHeartbeat},
+		{&t.Silence, DefaultSilence},
+		{&t.MinBackoff, DefaultMinBackoff},
+		{&t.MaxBackoff, DefaultMaxBackoff},
+		{&t.RefusedRetry, DefaultRefusedRetry},
+		{&t.StallRetry, DefaultStallRetry},
+		{&t.HelloEvery, DefaultHelloEvery},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.standard
+		}
+	}
+	return t
+}
+
+// withDefaults checks everything and names each fault by its path in the configuration.
+func (c Config) withDefaults(self plantmesh.Identity) (Config, error) {
+	var faults []error
+	if c.Region == "" {
+		c.Region = self.Region
+	}
+	if c.Region != self.Region {
+		faults = append(faults, fmt.Errorf("region %q: the certificate says %q: make both agree", c.Region, self.Region))
+	}
+	for i, address := range c.Peers {
+		if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
+			faults = append(faults, fmt.Errorf("peers[%d] %q: an address is host:port, such as hq.example:7443", i, address))
+		}
+		if first := slices.Index(c.Peers, address); first != i {
+			faults = append(faults, fmt.Errorf("peers[%d] %q: the same as peers[%d]: remove one", i, address, first))
+		}
+	}
+	for i, s := range c.Subscriptions {
+		faults = append(faults, checkPatterns(fmt.Sprintf("subscriptions[%d].from", i), []string{s.From}),
+			checkPatterns(fmt.Sprintf("subscriptions[%d].streams", i), s.Streams))
+	}
+	if c.Export == nil {
+		c.Export = DefaultExport()
+	}
+	for i, r := range c.Export {
+		faults = append(faults, checkPatterns(fmt.Sprintf("export[%d].streams", i), r.Streams), checkPatterns(fmt.Sprintf("export[%d].to", i), r.To))
+		if len(r.Regions) > 0 {
+			faults = append(faults, checkPatterns(fmt.Sprintf("export[%d].regions", i), r.Regions))
+		}
+	}
+	if c.Dial == nil {
+		var dialer net.Dialer
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", address)
+		}
+	}
+	c.Timings = c.Timings.withDefaults()
+	return c, errors.Join(faults...)
+}
+
+func checkPatterns(path string, patterns []string) error {
+	if len(patterns) == 0 {
+		return fmt.Errorf(`%s: empty: list names, or "*" for all`, path)
+	}
+	for _, p := range patterns {
+		if p == "" || strings.Trim(p, "abcdefghijklmnopqrstuvwxyz0123456789-*") != "" {
+			return fmt.Errorf("%s %q: a pattern has lower-case letters, digits, hyphens, and * for any characters", path, p)
+		}
+	}
+	return nil
+}

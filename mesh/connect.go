@@ -1,0 +1,168 @@
+package mesh
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"github.com/plantmesh/plantmesh"
+)
+
+const (
+	// keepaliveEvery is how long a connection is quiet before HTTP/2 pings; gRPC allows no less.
+	keepaliveEvery   = 10 * time.Second
+	keepaliveTimeout = 10 * time.Second
+	// maxReceiveBytes lets a frame of blocks and its fields in.
+	maxReceiveBytes = maxFrameBytes + 1<<20
+)
+
+// Why a connection did not come about, or ended.
+var (
+	errNoAnswer     = errors.New("no answer")
+	errNotHTTP2     = errors.New("the peer does not speak HTTP/2")
+	errHandshake    = errors.New("the peer's certificate does not do")
+	errSilent       = errors.New("connection silent")
+	errConnectionUp = errors.New("connection used up")
+	errDuplicate    = errors.New("second address of one site")
+)
+
+// connection is one TLS connection to a peer, with a gRPC client on it that never dials another: when the connection
+// ends, the client's calls end, and the link decides what comes next.
+type connection struct {
+	*grpc.ClientConn
+	peer plantmesh.Identity
+	wire *wire
+}
+
+// connect dials an address and shakes hands.
+func (m *Mesh) connect(ctx context.Context, address string) (*connection, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.Timings.DialTimeout, fmt.Errorf("%w within %s", errNoAnswer, m.cfg.Timings.DialTimeout))
+	defer cancel()
+	raw, err := m.cfg.Dial(ctx, address)
+	if err != nil {
+		return nil, causeOf(ctx, err)
+	}
+	secure := tls.Client(raw, m.creds.ClientConfig(nil))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, causeOf(ctx, handshakeError(err))
+	}
+	c, err := wrap(address, secure)
+	if err != nil {
+		_ = raw.Close()
+	}
+	return c, err
+}
+
+// causeOf prefers the reason why ctx ended to the way in which the operation noticed.
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// handshakeError marks what this side found wrong with the other's certificate: whatever did not come from the network
+// or from the other side.
+func handshakeError(err error) error {
+	var alert tls.AlertError
+	var record tls.RecordHeaderError
+	var network net.Error
+	if errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &network) || isLost(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errHandshake, err)
+}
+
+// wrap lays gRPC over a connection that has shaken hands.
+func wrap(address string, secure *tls.Conn) (*connection, error) {
+	state := secure.ConnectionState()
+	if state.NegotiatedProtocol != "h2" {
+		return nil, errNotHTTP2
+	}
+	peer, err := plantmesh.IdentityOf(state.PeerCertificates[0])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errHandshake, err)
+	}
+	w := &wire{Conn: secure}
+	var used atomic.Bool
+	client, err := grpc.NewClient("passthrough:///"+address,
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
+			if used.Swap(true) {
+				return nil, errConnectionUp
+			}
+			return w, nil
+		}),
+		grpc.WithTransportCredentials(shaken{state}),
+		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithIdleTimeout(0),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveEvery, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceiveBytes)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("gRPC over %s: %w", address, err)
+	}
+	return &connection{ClientConn: client, peer: peer, wire: w}, nil
+}
+
+// close ends the connection and all calls on it.
+func (c *connection) close() {
+	_ = c.ClientConn.Close()
+	_ = c.wire.Close() // if gRPC never took it
+}
+
+// why prefers what ended the connection to how a call on it noticed, unless the peer gave a reason of its own.
+func (c *connection) why(err error) error {
+	cause := c.wire.ended.Load()
+	if cause == nil || status.Code(err) != codes.Unavailable || errors.Is(err, plantmesh.ErrShuttingDown) {
+		return err
+	}
+	return *cause
+}
+
+// wire watches the decrypted side of a connection: what arrives, and what ends it. The latter is where a server's refusal
+// of our certificate shows in TLS 1.3: after our handshake, as an alert instead of the first byte.
+type wire struct {
+	net.Conn
+	received atomic.Int64
+	ended    atomic.Pointer[error] // first error of Read
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	w.received.Add(int64(n))
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		w.ended.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// shaken are transport credentials for a connection that has shaken hands already.
+type shaken struct{ state tls.ConnectionState }
+
+func (s shaken) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return conn, credentials.TLSInfo{
+		State: s.state, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+	}, nil
+}
+
+func (s shaken) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errors.New("credentials of a client")
+}
+
+func (s shaken) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3"}
+}
+
+func (s shaken) Clone() credentials.TransportCredentials { return s }
+
+func (s shaken) OverrideServerName(string) error { return nil }

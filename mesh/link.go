@@ -1,0 +1,143 @@
+package mesh
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/plantmesh/plantmesh"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
+)
+
+// link keeps one connection to one configured address: dial, greet, replicate, and again.
+type link struct {
+	mesh    *Mesh         // set once
+	address string        // set once
+	nudges  chan struct{} // wakes a link that waits for its next attempt
+
+	mu     sync.Mutex // guards what follows
+	state  Link
+	client peerv1.PeerServiceClient // while connected
+}
+
+func newLink(m *Mesh, address string) *link {
+	return &link{
+		mesh: m, address: address, nudges: make(chan struct{}, 1),
+		state: Link{Address: address, State: adminv1.LinkState_LINK_STATE_CONNECTING, Since: time.Now(), Reason: "not tried yet"},
+	}
+}
+
+// run keeps the link until ctx ends.
+func (l *link) run(ctx context.Context) {
+	t := l.mesh.cfg.Timings
+	wait := backoff{least: t.MinBackoff, most: t.MaxBackoff}
+	for {
+		l.connecting()
+		err := l.session(ctx)
+		if ctx.Err() != nil {
+			l.waiting(ctx, adminv1.LinkState_LINK_STATE_BACKOFF, "this node is shutting down", 0)
+			return
+		}
+		if s := l.status(); s.State == adminv1.LinkState_LINK_STATE_CONNECTED && time.Since(s.Since) > t.MaxBackoff {
+			wait.reset()
+		}
+		reason, refused := diagnose(l.address, err)
+		pause, state := wait.next(), adminv1.LinkState_LINK_STATE_BACKOFF
+		if refused {
+			pause, state = jitter(t.RefusedRetry), adminv1.LinkState_LINK_STATE_REFUSED
+		}
+		l.waiting(ctx, state, reason, pause)
+		if !sleep(ctx, pause, l.nudges) {
+			return
+		}
+	}
+}
+
+// status is a snapshot.
+func (l *link) status() Link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// connecting keeps the last reason on show until there is a better one.
+func (l *link) connecting() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.State, l.state.Since, l.state.RetryTime = adminv1.LinkState_LINK_STATE_CONNECTING, time.Now(), time.Time{}
+}
+
+func (l *link) connected(client peerv1.PeerServiceClient, g greeting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.client = client
+	l.state.State, l.state.Since, l.state.Reason = adminv1.LinkState_LINK_STATE_CONNECTED, time.Now(), ""
+	l.state.Site, l.state.Protocol, l.state.Version = g.site, g.protocol, g.version
+	l.state.RoundTrip, l.state.ClockOffset = g.roundTrip, g.clockOffset
+	l.mesh.logger.Info("link connected", slog.String("peer", l.address), slog.String("site", string(g.site)),
+		slog.Duration("round_trip", g.roundTrip), slog.Duration("clock_offset", g.clockOffset))
+}
+
+func (l *link) measured(g greeting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.RoundTrip, l.state.ClockOffset = g.roundTrip, g.clockOffset
+}
+
+// waiting logs a reason when it is news.
+func (l *link) waiting(ctx context.Context, state adminv1.LinkState, reason string, pause time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	level := slog.LevelWarn
+	if reason == l.state.Reason {
+		level = slog.LevelDebug
+	}
+	now := time.Now()
+	l.client = nil
+	l.state.State, l.state.Since, l.state.Reason, l.state.RetryTime = state, now, reason, now.Add(pause)
+	if pause > 0 {
+		l.mesh.logger.Log(ctx, level, "link down", slog.String("peer", l.address), slog.String("reason", reason), slog.Duration("retry_in", pause))
+	}
+}
+
+// nudge lets the links to a site try at once: it has just called, so it is up.
+func (m *Mesh) nudge(site plantmesh.SiteID) {
+	for _, l := range m.links {
+		if s := l.status(); s.State == adminv1.LinkState_LINK_STATE_BACKOFF && (s.Site == site || s.Site == "") {
+			select {
+			case l.nudges <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// claims give each site to one link, so that two addresses of one site never replicate a stream twice. The zero value is
+// ready.
+type claims struct {
+	mu    sync.Mutex
+	links map[plantmesh.SiteID]*link
+}
+
+// take returns the link that has the site already, or nil after giving it to l.
+func (c *claims) take(site plantmesh.SiteID, l *link) *link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if holder := c.links[site]; holder != nil {
+		return holder
+	}
+	if c.links == nil {
+		c.links = map[plantmesh.SiteID]*link{}
+	}
+	c.links[site] = l
+	return nil
+}
+
+// release gives the site back.
+func (c *claims) release(site plantmesh.SiteID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.links, site)
+}

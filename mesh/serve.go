@@ -1,0 +1,206 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/plantmesh/plantmesh"
+	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
+)
+
+type replicateServer = grpc.BidiStreamingServer[peerv1.ReplicateRequest, peerv1.ReplicateResponse]
+
+// serving is one open Replicate call, seen from the origin. It holds one frame at a time and no state but its position.
+type serving struct {
+	mesh        *Mesh
+	stream      replicateServer
+	name        plantmesh.StreamName
+	incarnation plantmesh.Incarnation
+	size        frameSize
+
+	sent atomic.Uint64 // last offset sent
+}
+
+func (m *Mesh) serveReplicate(stream replicateServer) error {
+	caller, err := m.caller(stream.Context())
+	if err != nil {
+		return err
+	}
+	start, err := receiveStart(stream)
+	if err != nil {
+		return err
+	}
+	name, err := plantmesh.ParseStreamName(start.GetStream())
+	if err != nil {
+		return fmt.Errorf("%w: %w", plantmesh.ErrInvalidRequest, err)
+	}
+	ctx, cancel := m.calls.begin(stream.Context())
+	defer cancel(nil)
+	key := followerKey{site: caller.Site, stream: name}
+	head, err := m.admit(ctx, name, caller, start)
+	if err != nil {
+		if _, unknown := m.log.Head(name); unknown == nil && name.Origin() == m.self.Site {
+			m.followers.refuse(key, err.Error())
+		}
+		return err
+	}
+	call := m.followers.open(key, plantmesh.Offset(start.GetAfterOffset()), cancel)
+	s := &serving{mesh: m, stream: stream, name: name, incarnation: head.Incarnation}
+	s.sent.Store(start.GetAfterOffset())
+	go s.listen(call, cancel) // ends when this call does, for that ends its Recv
+	err = s.send(ctx, head)
+	call.close(endReason(err))
+	return err
+}
+
+// receiveStart reads the first message of a call.
+func receiveStart(stream replicateServer) (*peerv1.ReplicateStart, error) {
+	r, err := stream.Recv()
+	if err != nil {
+		return nil, err
+	}
+	if err := plantmesh.ValidateMessage(r); err != nil {
+		return nil, err
+	}
+	if r.GetStart() == nil {
+		return nil, fmt.Errorf("%w: the first message of Replicate has to be a start", plantmesh.ErrInvalidRequest)
+	}
+	return r.GetStart(), nil
+}
+
+// admit checks that a stream may go to the caller and that what the caller holds is a prefix of it. It returns the head.
+func (m *Mesh) admit(ctx context.Context, name plantmesh.StreamName, caller plantmesh.Identity, start *peerv1.ReplicateStart) (plantmesh.Head, error) {
+	if err := m.mayExport(name, caller); err != nil {
+		return plantmesh.Head{}, err
+	}
+	head, err := m.log.Head(name)
+	if err != nil {
+		return head, err
+	}
+	after := plantmesh.Offset(start.GetAfterOffset())
+	if after == 0 {
+		return head, nil
+	}
+	if incarnation := plantmesh.Incarnation(start.GetIncarnation()); incarnation != head.Incarnation {
+		return head, fmt.Errorf("%w: %s has incarnation %d up to offset %d here, %s holds incarnation %d up to %d",
+			plantmesh.ErrIncarnationChanged, name, head.Incarnation, head.Offset, caller.Site, incarnation, after)
+	}
+	if after > head.Offset {
+		return head, &plantmesh.OffsetError{Stream: name, Asked: after, Earliest: 1, End: head.Offset, Err: plantmesh.ErrOffsetBeyondHead}
+	}
+	chain, err := m.log.ChainAt(ctx, name, after)
+	if errors.Is(err, plantmesh.ErrNotBlockBoundary) {
+		return head, fmt.Errorf("%w: %s@%d: a block ends there at %s with chain %x, none does here", plantmesh.ErrChainDiverged, name, after, caller.Site, start.GetChain())
+	}
+	if err != nil {
+		return head, err
+	}
+	if string(chain[:]) != string(start.GetChain()) {
+		return head, fmt.Errorf("%w: %s@%d is %s here, %x at %s", plantmesh.ErrChainDiverged, name, after, chain, start.GetChain(), caller.Site)
+	}
+	return head, nil
+}
+
+// listen takes the follower's reports until the call ends, and ends it if they make no sense.
+func (s *serving) listen(call *followerCall, cancel context.CancelCauseFunc) {
+	for {
+		r, err := s.stream.Recv()
+		if err != nil {
+			cancel(err) // io.EOF: the follower is done
+			return
+		}
+		durable := r.GetProgress().GetDurableOffset()
+		if r.GetProgress() == nil || durable > s.sent.Load() {
+			cancel(fmt.Errorf("%w: %s: progress to offset %d, of %d sent", plantmesh.ErrInvalidRequest, s.name, durable, s.sent.Load()))
+			return
+		}
+		call.report(plantmesh.Offset(durable))
+	}
+}
+
+// send sends blocks as they come, until the call ends.
+func (s *serving) send(ctx context.Context, head plantmesh.Head) error {
+	if err := s.frame(nil, head); err != nil {
+		return err
+	}
+	for {
+		changed := s.mesh.log.Changed()
+		head, err := s.mesh.log.Head(s.name)
+		if err != nil {
+			return err
+		}
+		if head.Incarnation != s.incarnation {
+			return fmt.Errorf("%w: %s has incarnation %d now, it was %d", plantmesh.ErrIncarnationChanged, s.name, head.Incarnation, s.incarnation)
+		}
+		if ctx.Err() == nil && uint64(head.Offset) > s.sent.Load() {
+			if err := s.blocks(ctx, head); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return endOf(ctx)
+		}
+	}
+}
+
+// blocks sends one frame of what follows.
+func (s *serving) blocks(ctx context.Context, head plantmesh.Head) error {
+	blocks, err := s.mesh.log.RawBlocks(ctx, s.name, plantmesh.Offset(s.sent.Load()), s.size.bytes())
+	if err != nil {
+		return err
+	}
+	if len(blocks) == 0 {
+		return fmt.Errorf("%w: %s: no block after offset %d though the head is %d", plantmesh.ErrCorruptBlock, s.name, s.sent.Load(), head.Offset)
+	}
+	last, err := s.mesh.log.LastOffset(blocks[len(blocks)-1])
+	if err != nil {
+		return err
+	}
+	// Before sending: the report can be back before Send returns.
+	s.sent.Store(uint64(last))
+	began := time.Now()
+	if err := s.frame(blocks, head); err != nil {
+		return err
+	}
+	s.size.took(time.Since(began))
+	return nil
+}
+
+func (s *serving) frame(blocks [][]byte, head plantmesh.Head) error {
+	return s.stream.Send(&peerv1.ReplicateResponse{Blocks: blocks, HeadOffset: uint64(head.Offset), HeadTime: timestamppb.New(head.Time)})
+}
+
+// endOf is what a call ended by its context answers.
+func endOf(ctx context.Context) error {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, io.EOF):
+		return nil
+	case errors.Is(cause, errReplaced):
+		return status.Error(codes.Aborted, cause.Error())
+	default:
+		return cause
+	}
+}
+
+// endReason is what an operator reads about a call that ended.
+func endReason(err error) string {
+	switch {
+	case err == nil:
+		return "the site ended the call"
+	case errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled || status.Code(err) == codes.Unavailable:
+		return "the connection to the site ended"
+	}
+	return err.Error()
+}

@@ -1,0 +1,180 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plantmesh/plantmesh"
+	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
+)
+
+// quietBytes is what arrives at most, within Silence, on a connection on which nothing but keepalives lives.
+const quietBytes = 1 << 10
+
+// session is one connection of a link, from greeting to end. It owns every goroutine on it.
+type session struct {
+	link    *link
+	mesh    *Mesh
+	conn    *connection
+	client  peerv1.PeerServiceClient
+	frames  chan struct{}                        // sign of life: a frame of WatchStreams came
+	running map[plantmesh.StreamName]*replicator // owned by watch
+}
+
+// session connects and stays until the connection ends, which is always an error.
+func (l *link) session(ctx context.Context) error {
+	conn, err := l.mesh.connect(ctx, l.address)
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	site := conn.peer.Site
+	if site == l.mesh.self.Site {
+		return plantmesh.ErrSelfLink
+	}
+	if holder := l.mesh.claims.take(site, l); holder != nil {
+		return fmt.Errorf("%w: it leads to %s, as %s does", errDuplicate, site, holder.address)
+	}
+	defer l.mesh.claims.release(site)
+
+	s := &session{
+		link: l, mesh: l.mesh, conn: conn, client: peerv1.NewPeerServiceClient(conn),
+		frames: make(chan struct{}, 1), running: map[plantmesh.StreamName]*replicator{},
+	}
+	g, err := s.greet(ctx)
+	if err == nil {
+		g, err = s.greet(ctx) // the first one paid for setting up the connection
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errGreeting, conn.why(err))
+	}
+	l.connected(s.client, g)
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.watch(ctx, group) })
+	group.Go(func() error { return s.guard(ctx) })
+	group.Go(func() error { return s.measure(ctx) })
+	return conn.why(group.Wait())
+}
+
+// errGreeting marks what went wrong before the first answer.
+var errGreeting = errors.New("greeting")
+
+// greeting is what a Hello tells.
+type greeting struct {
+	site        plantmesh.SiteID
+	version     string
+	protocol    uint32
+	roundTrip   time.Duration
+	clockOffset time.Duration
+}
+
+// greet says hello and checks the answer.
+func (s *session) greet(ctx context.Context) (greeting, error) {
+	timeout := s.mesh.cfg.Timings.DialTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w within %s", errNoAnswer, timeout))
+	defer cancel()
+	began := time.Now()
+	r, err := s.client.Hello(ctx, &peerv1.HelloRequest{Node: s.mesh.nodeInfo()})
+	roundTrip := time.Since(began)
+	if err != nil {
+		return greeting{}, causeOf(ctx, plantmesh.FromStatus(err))
+	}
+	node := r.GetNode()
+	if node.GetMesh() != s.conn.peer.Mesh || node.GetSite() != string(s.conn.peer.Site) {
+		return greeting{}, fmt.Errorf("%w: it answers as %s of mesh %s, its certificate says %s", plantmesh.ErrSiteMismatch, node.GetSite(), node.GetMesh(), s.conn.peer)
+	}
+	if p := r.GetProtocol(); p < MinProtocol || p > MaxProtocol {
+		return greeting{}, fmt.Errorf("%w: %s (version %q) chose %d, this node speaks %d to %d: upgrade the older one",
+			plantmesh.ErrProtocolUnsupported, node.GetSite(), node.GetVersion(), p, MinProtocol, MaxProtocol)
+	}
+	return greeting{
+		site: s.conn.peer.Site, version: node.GetVersion(), protocol: r.GetProtocol(),
+		roundTrip: roundTrip, clockOffset: node.GetTime().AsTime().Sub(began.Add(roundTrip / 2)),
+	}, nil
+}
+
+// measure repeats the greeting now and then. One that gets no answer in time tells nothing: guard decides what is dead.
+func (s *session) measure(ctx context.Context) error {
+	for sleep(ctx, s.mesh.cfg.Timings.HelloEvery, nil) {
+		g, err := s.greet(ctx)
+		if errors.Is(err, errNoAnswer) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.link.measured(g)
+	}
+	return ctx.Err()
+}
+
+// watch hears which streams the peer has and keeps a replicator for each that is wanted.
+func (s *session) watch(ctx context.Context, group *errgroup.Group) error {
+	call, err := s.client.WatchStreams(ctx, &peerv1.WatchStreamsRequest{})
+	if err != nil {
+		return plantmesh.FromStatus(err)
+	}
+	for {
+		frame, err := call.Recv()
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return plantmesh.FromStatus(err)
+		}
+		select {
+		case s.frames <- struct{}{}:
+		default:
+		}
+		for _, h := range frame.GetHeads() {
+			s.offered(ctx, group, h)
+		}
+	}
+}
+
+// offered notes the head of a stream at the peer and starts its replicator if it is wanted. A peer may only offer what it
+// is the origin of; the rest is passed over.
+func (s *session) offered(ctx context.Context, group *errgroup.Group, h *peerv1.StreamHead) {
+	name, err := plantmesh.ParseStreamName(h.GetStream())
+	if err != nil || name.Origin() != s.conn.peer.Site || !s.mesh.subscribed(name) {
+		return
+	}
+	r, ok := s.running[name]
+	if !ok {
+		if len(s.running) == maxHeads {
+			return
+		}
+		r = newReplicator(s, name)
+		s.running[name] = r
+		group.Go(func() error { r.run(ctx); return nil })
+	}
+	r.replica.heard(plantmesh.Offset(h.GetOffset()), h.GetTime().AsTime())
+}
+
+// guard drops a connection without a sign of life: a frame of WatchStreams, which is due every few seconds, or more bytes
+// than keepalives make, for on a thin line a frame may be long under way.
+func (s *session) guard(ctx context.Context) error {
+	silence := s.mesh.cfg.Timings.Silence
+	alive, bytes := time.Now(), s.conn.wire.received.Load()
+	for sleep(ctx, silence/5, nil) {
+		select {
+		case <-s.frames:
+			alive, bytes = time.Now(), s.conn.wire.received.Load()
+			continue
+		default:
+		}
+		if now := s.conn.wire.received.Load(); now-bytes > quietBytes {
+			alive, bytes = time.Now(), now
+		}
+		if time.Since(alive) >= silence {
+			return fmt.Errorf("%w for %s", errSilent, silence)
+		}
+	}
+	return ctx.Err()
+}
