@@ -58,7 +58,7 @@ type Server struct {
 func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *slog.Logger) *Server {
 	s := &Server{guard: &guard{self: cfg.Self, admins: cfg.Admins, logger: logger}}
 	options := append(mesh.ServerOptions(),
-		grpc.Creds(credentials.NewTLS(creds.ServerConfig())),
+		grpc.Creds(newHandshake(credentials.NewTLS(creds.ServerConfig()), logger)),
 		grpc.MaxRecvMsgSize(maxReceiveBytes),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.SharedWriteBuffer(true),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,8 +43,13 @@ var warmed sync.Once
 func warm(t testing.TB) {
 	warmed.Do(func() {
 		s := newSite(t)
-		s.publish("warm")
+		s.publish(strings.Repeat("warm", 20))
 		s.close()
+		s.open()
+		defer s.close()
+		if _, err := s.log.Get(stream, 1); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 
@@ -70,18 +76,21 @@ func (s *site) close() {
 	}
 }
 
+// event makes an event about an order.
+func (s *site) event(order string) *eventv1.Event {
+	s.serial++
+	e, err := plantmesh.NewEvent("//test", fmt.Sprint(s.serial), time.Now(),
+		&manufacturingv1.ProductionOrderClosed{OrderId: order, Reason: manufacturingv1.CloseReason_CLOSE_REASON_COMPLETED})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return e
+}
+
 // publish records one event about each order.
 func (s *site) publish(orders ...string) {
 	for _, order := range orders {
-		s.serial++
-		e, err := plantmesh.NewEvent("//test", fmt.Sprint(s.serial), time.Now(),
-			&manufacturingv1.ProductionOrderClosed{OrderId: order, Reason: manufacturingv1.CloseReason_CLOSE_REASON_COMPLETED})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if _, err := s.log.Append(s.t.Context(), storage.Write{Entries: []storage.Entry{{Stream: stream, Event: e}}}); err != nil {
-			s.t.Fatal(err)
-		}
+		s.publishTo(stream, order)
 	}
 }
 
