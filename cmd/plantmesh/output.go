@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+// writeJSON writes one value, indented.
+func writeJSON(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(v)
+}
+
+// protoJSON is how messages are written for machines: names as in the .proto files, nothing left out.
+var protoJSON = protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}
+
+// writeMessage writes a message as one JSON object.
+func writeMessage(w io.Writer, m proto.Message) error {
+	text, err := protoJSON.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var plain json.RawMessage = text // protojson's own spacing varies on purpose
+	return writeJSON(w, plain)
+}
+
+// table writes aligned columns under a title.
+type table struct {
+	w     *tabwriter.Writer
+	title string
+	empty bool
+}
+
+func newTable(w io.Writer, title string, columns ...string) *table {
+	t := &table{w: tabwriter.NewWriter(w, 2, 0, 2, ' ', 0), title: title, empty: true}
+	t.columns(columns)
+	return t
+}
+
+func (t *table) columns(columns []string) {
+	fmt.Fprintf(t.w, "%s\n", t.title)
+	t.line(columns)
+}
+
+func (t *table) line(cells []string) {
+	for _, cell := range cells {
+		fmt.Fprintf(t.w, "  %s\t", cell)
+	}
+	fmt.Fprintln(t.w)
+}
+
+func (t *table) row(cells ...any) {
+	t.empty = false
+	texts := make([]string, len(cells))
+	for i, cell := range cells {
+		texts[i] = fmt.Sprint(cell)
+	}
+	t.line(texts)
+}
+
+// flush writes the table, unless it has no rows.
+func (t *table) flush() error {
+	if t.empty {
+		return nil
+	}
+	fmt.Fprintln(t.w)
+	return t.w.Flush()
+}
+
+// short writes a duration for people.
+func short(d time.Duration) string {
+	switch {
+	case d >= time.Minute || d <= -time.Minute:
+		return d.Round(time.Second).String()
+	case d >= time.Second || d <= -time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond || d <= -time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}
+
+// size writes bytes for people.
+func size(bytes uint64) string {
+	const unit = 1024
+	switch {
+	case bytes >= unit*unit*unit:
+		return fmt.Sprintf("%.1f GiB", float64(bytes)/unit/unit/unit)
+	case bytes >= unit*unit:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/unit/unit)
+	case bytes >= unit:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/unit)
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
+
+// writeMessageLine writes a message as one line of JSON.
+func writeMessageLine(w io.Writer, m proto.Message) error {
+	text, err := protoJSON.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(w).Encode(json.RawMessage(text))
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	"github.com/plantmesh/plantmesh/storage"
+)
+
+func newVerify() *cobra.Command {
+	var c connection
+	var offline, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify [STREAM…]",
+		Short: "Verify a node's streams block by block, and its replicas against their origins",
+		Long: `Have a node read every block of its streams again, check checksum, chain and offsets, and compare the chain of its
+replicas with their origins. With --offline, do the same for a node that does not run, without asking the origins.
+
+Exit status 1 if a stream is damaged or not its origin's, or if an origin could not be asked.`,
+		Example: "  plantmesh verify --config hq/plantmesh.yaml\n  plantmesh verify --offline --config hq/plantmesh.yaml",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			v := verification{out: cmd.OutOrStdout(), asJSON: asJSON}
+			if offline {
+				if len(args) > 0 {
+					return &usageError{err: errors.New("--offline verifies all streams: name none"), help: cmd.CommandPath()}
+				}
+				if err := v.offline(cmd, c.config); err != nil {
+					return err
+				}
+			} else if err := v.online(cmd, &c, args); err != nil {
+				return explain(err)
+			}
+			return v.finish()
+		},
+	}
+	c.flags(cmd)
+	cmd.Flags().BoolVar(&offline, "offline", false, "read the data folder of a node that does not run")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write the results as JSON, one a line")
+	return cmd
+}
+
+// verification collects results.
+type verification struct {
+	out     io.Writer
+	asJSON  bool
+	results []*adminv1.VerifyResponse
+}
+
+func (v *verification) online(cmd *cobra.Command, c *connection, streams []string) error {
+	client, err := c.dial()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	call, err := client.Admin().Verify(cmd.Context(), &adminv1.VerifyRequest{Streams: streams})
+	if err != nil {
+		return plantmesh.FromStatus(err)
+	}
+	for {
+		result, err := call.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return plantmesh.FromStatus(err)
+		}
+		v.results = append(v.results, result)
+	}
+}
+
+func (v *verification) offline(cmd *cobra.Command, path string) error {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return node.Verify(cmd.Context(), cfg, logger, func(r storage.Report, damage error) error {
+		result := &adminv1.VerifyResponse{
+			Stream: string(r.Head.Stream), Result: adminv1.VerifyResult_VERIFY_RESULT_VERIFIED, HeadOffset: uint64(r.Head.Offset),
+			Blocks: uint64(r.Blocks), Events: r.Events, Chain: r.Head.Chain[:], Replica: r.Replica,
+		}
+		if damage != nil {
+			result.Result, result.Detail = adminv1.VerifyResult_VERIFY_RESULT_CORRUPT, damage.Error()
+		} else if r.Replica {
+			result.Result = adminv1.VerifyResult_VERIFY_RESULT_ORIGIN_UNREACHABLE
+			result.Detail = "whole in itself; the origin was not asked: run the node and verify without --offline"
+		}
+		v.results = append(v.results, result)
+		return nil
+	})
+}
+
+// finish prints the results and decides the exit status.
+func (v *verification) finish() error {
+	bad := 0
+	t := newTable(v.out, "STREAMS", "STREAM", "RESULT", "HEAD", "BLOCKS", "EVENTS", "CHAIN", "DETAIL")
+	for _, r := range v.results {
+		if r.GetResult() != adminv1.VerifyResult_VERIFY_RESULT_VERIFIED {
+			bad++
+		}
+		if v.asJSON {
+			if err := writeMessageLine(v.out, r); err != nil {
+				return err
+			}
+			continue
+		}
+		t.row(r.GetStream(), enumName(r.GetResult(), "VERIFY_RESULT_"), r.GetHeadOffset(), r.GetBlocks(), r.GetEvents(), fmt.Sprintf("%.8x", r.GetChain()), r.GetDetail())
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d streams are not verified", bad, len(v.results))
+	}
+	return nil
+}
