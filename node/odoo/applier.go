@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -166,7 +167,7 @@ func (a *Applier) apply(ctx context.Context, jobs []*job) {
 		}
 		return
 	}
-	err = a.judge(err)
+	err = a.judge(ctx, err)
 	for i, j := range jobs {
 		if j.err = err; err == nil {
 			j.result = results[i]
@@ -205,11 +206,14 @@ func refused(err error) bool {
 }
 
 // judge turns an error of a call into what a consumer has to know.
-func (a *Applier) judge(err error) error {
+func (a *Applier) judge(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		a.note(nil)
 		return nil
+	case refused(err) && a.actionIsGone(ctx, err):
+		a.action.Store(0) // the next attempt makes it anew
+		return err
 	case refused(err):
 		a.note(nil)
 		return consumer.Park(err)
@@ -221,6 +225,16 @@ func (a *Applier) judge(err error) error {
 	err = blockedOr(err)
 	a.note(err)
 	return err
+}
+
+// actionIsGone tells whether a record that is missing is the server action itself: then it is not the event's fault.
+func (a *Applier) actionIsGone(ctx context.Context, err error) bool {
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Status != http.StatusNotFound {
+		return false
+	}
+	n, err := a.client.Count(ctx, "ir.actions.server", []any{[]any{"id", "=", a.action.Load()}})
+	return err == nil && n == 0
 }
 
 // blockedOr marks an error that no retry mends as consumer.ErrBlocked, with what to do.
