@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -87,7 +88,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	served := make(chan struct{})
 	group.Go(func() error {
 		defer close(served)
-		if err := s.grpc.Serve(listener); err != nil {
+		if err := s.grpc.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
 			return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
 		}
 		return nil

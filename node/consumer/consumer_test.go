@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,9 +252,9 @@ func TestBlockedConsumerTriesOneEventAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, odoo := newSite(t), newSystem()
 		defer s.close()
-		calls := 0
+		var calls atomic.Int64
 		odoo.set(func(string, *eventv1.RecordedEvent) error {
-			calls++
+			calls.Add(1)
 			return fmt.Errorf("%w: the key is not valid", consumer.ErrBlocked)
 		})
 		for i := range 100 {
@@ -262,11 +263,11 @@ func TestBlockedConsumerTriesOneEventAtATime(t *testing.T) {
 		c := s.consume(consumer.Config{Concurrency: 4}, odoo)
 		defer c.end(t)
 		synctest.Wait()
-		first := calls
+		first := calls.Load()
 		time.Sleep(10*consumer.DefaultBlockedRetry + time.Second)
 		synctest.Wait()
-		if got := c.Status(); first > 8 || calls-first != 10 || got.Problem == "" || got.Counts != (consumer.Counts{}) {
-			t.Errorf("%d calls at once, %d later, status %+v", first, calls-first, got)
+		if got := c.Status(); first > 8 || calls.Load()-first != 10 || got.Problem == "" || got.Counts != (consumer.Counts{}) {
+			t.Errorf("%d calls at once, %d later, status %+v", first, calls.Load()-first, got)
 		}
 		odoo.set(nil)
 		time.Sleep(consumer.DefaultBlockedRetry)
