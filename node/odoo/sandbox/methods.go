@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -120,9 +119,7 @@ func (x *call) create(t *table, q *request) (any, error) {
 		return nil, accessError("You are not allowed to create '%s' (%s) records.", t.label, t.name)
 	}
 	var list []map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(q.ValsList))
-	decoder.UseNumber()
-	if err := decoder.Decode(&list); err != nil {
+	if err := unmarshal(q.ValsList, &list); err != nil {
 		return nil, badArguments("vals_list: %v", err)
 	}
 	ids := []int64{}

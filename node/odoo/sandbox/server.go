@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -37,17 +38,17 @@ func New(database, key string) *Server {
 
 // request is the body of a JSON-2 call: the arguments of all methods that the sandbox has, by name.
 type request struct {
-	IDs        []int64         `json:"ids"`
-	Context    json.RawMessage `json:"context"`
-	Domain     []any           `json:"domain"`
-	Fields     []string        `json:"fields"`
-	Order      string          `json:"order"`
-	Limit      int             `json:"limit"`
-	Offset     int             `json:"offset"`
-	ValsList   json.RawMessage `json:"vals_list"`
-	Vals       map[string]any  `json:"vals"`
-	GroupBy    []string        `json:"groupby"`
-	Aggregates []string        `json:"aggregates"`
+	IDs        []int64
+	Context    json.RawMessage
+	Domain     []any
+	Fields     []string
+	Order      string
+	Limit      int
+	Offset     int
+	ValsList   json.RawMessage
+	Vals       map[string]any
+	GroupBy    []string
+	Aggregates []string
 
 	given map[string]json.RawMessage
 }
@@ -137,12 +138,29 @@ func decode(body io.Reader) (*request, error) {
 	if err := json.Unmarshal(raw, &q.given); err != nil {
 		return nil, &fault{http.StatusBadRequest, "werkzeug.exceptions.BadRequest", "could not parse the body as json: " + err.Error()}
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.UseNumber()
-	if err := decoder.Decode(q); err != nil {
-		return nil, badArguments("%v", err)
+	q.Context, q.ValsList = q.given["context"], q.given["vals_list"]
+	for name, to := range map[string]any{
+		"ids": &q.IDs, "domain": &q.Domain, "fields": &q.Fields, "order": &q.Order, "limit": &q.Limit, "offset": &q.Offset,
+		"vals": &q.Vals, "groupby": &q.GroupBy, "aggregates": &q.Aggregates,
+	} {
+		if err := unmarshal(q.given[name], to); err != nil {
+			return nil, badArguments("%s: %v", name, err)
+		}
+	}
+	if q.Offset < 0 || q.Limit < 0 {
+		return nil, badArguments("offset and limit must not be negative")
 	}
 	return q, nil
+}
+
+// unmarshal keeps numbers as they are written; nothing leaves to as it is.
+func unmarshal(raw json.RawMessage, to any) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	return decoder.Decode(to)
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
