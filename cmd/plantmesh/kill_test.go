@@ -44,7 +44,7 @@ func TestKillAtAnyMomentLosesAndDoublesNothing(t *testing.T) {
 	plant, hq := sites[0], sites[1]
 	producers := startProducers(t, plant, 4)
 	for range killRounds {
-		producers.waitForAcks(1 + random.IntN(300))
+		producers.waitForAcks(t, 1+random.IntN(300))
 		victim := sites[random.IntN(2)]
 		victim.kill()
 		if random.IntN(2) == 0 { // sometimes both are down
@@ -57,7 +57,7 @@ func TestKillAtAnyMomentLosesAndDoublesNothing(t *testing.T) {
 		}
 		victim.start()
 	}
-	producers.waitForAcks(100)
+	producers.waitForAcks(t, 100)
 	acked := producers.stop()
 
 	origin := plant.readAll(t)
@@ -301,9 +301,14 @@ func (p *producers) publish(t *testing.T, client eventv1.EventServiceClient, id 
 	}
 }
 
-func (p *producers) waitForAcks(n int) {
+func (p *producers) waitForAcks(t *testing.T, n int) {
+	t.Helper()
 	for range n {
-		<-p.acks
+		select {
+		case <-p.acks:
+		case <-t.Context().Done():
+			t.Fatal("the test ended before enough events were acknowledged")
+		}
 	}
 }
 

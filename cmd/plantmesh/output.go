@@ -32,46 +32,34 @@ func writeMessage(w io.Writer, m proto.Message) error {
 	return writeJSON(w, plain)
 }
 
-// table writes aligned columns under a title.
+// table writes aligned columns under a title; nothing if it has no rows.
 type table struct {
-	w     *tabwriter.Writer
-	title string
-	empty bool
+	w       *tabwriter.Writer
+	title   string
+	columns []any
+	empty   bool
 }
 
-func newTable(w io.Writer, title string, columns ...string) *table {
-	t := &table{w: tabwriter.NewWriter(w, 2, 0, 2, ' ', 0), title: title, empty: true}
-	t.columns(columns)
-	return t
-}
-
-func (t *table) columns(columns []string) {
-	fmt.Fprintf(t.w, "%s\n", t.title)
-	t.line(columns)
-}
-
-func (t *table) line(cells []string) {
-	for _, cell := range cells {
-		fmt.Fprintf(t.w, "  %s\t", cell)
-	}
-	fmt.Fprintln(t.w)
+func newTable(w io.Writer, title string, columns ...any) *table {
+	return &table{w: tabwriter.NewWriter(w, 2, 0, 2, ' ', 0), title: title, columns: columns, empty: true}
 }
 
 func (t *table) row(cells ...any) {
-	t.empty = false
-	texts := make([]string, len(cells))
-	for i, cell := range cells {
-		texts[i] = fmt.Sprint(cell)
-	}
-	t.line(texts)
-}
-
-// flush writes the table, unless it has no rows.
-func (t *table) flush() error {
 	if t.empty {
-		return nil
+		t.empty = false
+		fmt.Fprintln(t.w, t.title)
+		t.row(t.columns...)
+	}
+	for _, cell := range cells {
+		fmt.Fprintf(t.w, "  %v\t", cell)
 	}
 	fmt.Fprintln(t.w)
+}
+
+func (t *table) flush() error {
+	if !t.empty {
+		fmt.Fprintln(t.w)
+	}
 	return t.w.Flush()
 }
 
