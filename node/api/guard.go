@@ -49,7 +49,7 @@ func (g *guard) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInf
 	if err := g.admit(ctx, info.FullMethod); err != nil {
 		return err
 	}
-	defer context.AfterFunc(g.running, func() { cancel(plantmesh.ErrShuttingDown) })()
+	defer context.AfterFunc(g.running, func() { cancel(g.leaving()) })()
 	return handler(srv, &guardedStream{ServerStream: ss, ctx: ctx})
 }
 
@@ -126,14 +126,19 @@ func (g *guard) answer(ctx context.Context, method string, panicked any, err err
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), plantmesh.ErrShuttingDown) {
-		err = fmt.Errorf("%s: %w", g.self.Site, plantmesh.ErrShuttingDown)
+	if g.running.Err() != nil && errors.Is(err, context.Canceled) {
+		err = g.leaving()
 	}
 	status := plantmesh.Status(err)
 	if panicked == nil && (status.Code() == codes.Internal || status.Code() == codes.DataLoss || status.Code() == codes.Unknown) {
 		g.logger.Error("call failed", "method", method, "error", err, "trace_id", traceID(ctx))
 	}
 	return status.Err()
+}
+
+// leaving is what callers hear while the node stops.
+func (g *guard) leaving() error {
+	return fmt.Errorf("%s: %w: call again, or call another site", g.self.Site, plantmesh.ErrShuttingDown)
 }
 
 // traceID is empty for a call that is not traced.
