@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 	// keepaliveEvery is how long a connection is quiet before HTTP/2 pings; gRPC allows no less.
 	keepaliveEvery   = 10 * time.Second
 	keepaliveTimeout = 10 * time.Second
+	// lastWords is how long to look for the reason why a peer hung up.
+	lastWords = time.Second
 	// maxReceiveBytes lets a frame of blocks and its fields in.
 	maxReceiveBytes = maxFrameBytes + 1<<20
 )
@@ -75,10 +78,9 @@ func causeOf(ctx context.Context, err error) error {
 // handshakeError marks what this side found wrong with the other's certificate: whatever did not come from the network
 // or from the other side.
 func handshakeError(err error) error {
-	var alert tls.AlertError
 	var record tls.RecordHeaderError
 	var network net.Error
-	if errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &network) || isLost(err) {
+	if errors.As(err, &record) || errors.As(err, &network) || isLost(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errHandshake, err)
@@ -140,8 +142,18 @@ type wire struct {
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.received.Add(int64(n))
-	if err != nil && !errors.Is(err, net.ErrClosed) {
+	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		w.ended.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Write looks for what the peer said last if it does not listen any more: an alert that refuses us may wait unread.
+func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	if err != nil && w.received.Load() == 0 {
+		_ = w.Conn.SetReadDeadline(time.Now().Add(lastWords))
+		_, _ = w.Read(make([]byte, 1))
 	}
 	return n, err
 }

@@ -46,6 +46,12 @@ func isLost(err error) bool {
 	return false
 }
 
+// isAlert tells that the other side of a TLS connection refuses this one.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error" // crypto/tls keeps the type of what is inside to itself
+}
+
 // causes are tried in order; the first that fits explains.
 var causes = []cause{
 	{is(plantmesh.ErrSelfLink), true, "the address leads back to this node: remove it from peers"},
@@ -56,7 +62,7 @@ var causes = []cause{
 	{is(plantmesh.ErrNotASite), true, "give tls.cert a certificate that was issued for a site"},
 	{is(plantmesh.ErrUnauthenticated), true, "give tls.cert a certificate that was issued for a site of this mesh"},
 	{is(errHandshake), true, "correct peers or tls.ca here, or the peer's certificate"},
-	{as[tls.AlertError], true, "the peer refuses this node's certificate: check that both are of one mesh, that the peer's tls.ca issued it, and that it has not expired; the peer's log says more"},
+	{isAlert, true, "the peer refuses this node's certificate: check that both are of one mesh, that the peer's tls.ca issued it, and that it has not expired; the peer's log says more"},
 	{as[tls.RecordHeaderError], true, "no TLS at this address: check the port under peers"},
 	{is(errNotHTTP2), true, "no plantmesh node at this address: check the port under peers"},
 	{code(codes.Unimplemented), true, "a gRPC server, but no plantmesh node at this address: check the port under peers"},
