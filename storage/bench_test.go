@@ -120,7 +120,27 @@ func BenchmarkAppendBlocks(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// BenchmarkOpen measures opening a log that holds a million events, or 50,000 with -short, and what it keeps in memory.
+// BenchmarkDuplicates measures how fast a file that is dropped again is recognized, 500 events a write.
+func BenchmarkDuplicates(b *testing.B) {
+	l := openBench(b, "plant-a", b.TempDir())
+	defer l.Close()
+	const events = 50_000
+	fillLog(b, l, events, 100)
+	head, err := l.Head(production)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for n := 0; n < b.N; n += events {
+		fillLog(b, l, min(events, b.N-n), 100)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	if again, err := l.Head(production); err != nil || again != head {
+		b.Fatal(again, err)
+	}
+}
+
+// BenchmarkOpen measures opening a log that holds a million events, or 50,000 with -short.
 func BenchmarkOpen(b *testing.B) {
 	events := 1_000_000
 	if testing.Short() {
