@@ -123,6 +123,11 @@ func (p *Pending) Wait(ctx context.Context) ([]Receipt, error) {
 	case <-p.done:
 		return p.receipts, p.err
 	case <-p.log.failed: // the appender may hang in the storage engine
+		select {
+		case <-p.done:
+			return p.receipts, p.err
+		default:
+		}
 		return nil, fmt.Errorf("append: outcome unknown: %w", p.log.Err())
 	case <-ctx.Done():
 		return nil, fmt.Errorf("append: outcome unknown: %w", context.Cause(ctx))
