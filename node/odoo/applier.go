@@ -176,7 +176,16 @@ func (a *Applier) apply(ctx context.Context, jobs []*job) {
 	}
 }
 
+// send makes the call, in the trace of the first event; the others are linked to it.
 func (a *Applier) send(ctx context.Context, jobs []*job) ([]Result, error) {
+	var links []trace.Link
+	for _, j := range jobs[1:] {
+		if j.span.IsValid() {
+			links = append(links, trace.Link{SpanContext: j.span})
+		}
+	}
+	ctx, span := tracer.Start(ctx, "odoo apply", trace.WithLinks(links...), trace.WithAttributes(attribute.Int("plantmesh.events", len(jobs))))
+	defer span.End()
 	batch := Batch{Create: append([]string{}, a.cfg.CreateMissing...), Quarantine: a.cfg.Quarantine, WorkOrder: releaseWorkOrder, Events: make([]Effect, len(jobs))}
 	for i, j := range jobs {
 		batch.Events[i] = j.effect

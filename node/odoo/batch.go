@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // batcher joins effects that wait at the same time into one call, as a log joins appends into one commit: nothing lingers,
@@ -23,8 +25,9 @@ type batcher struct {
 type job struct {
 	effect Effect
 	keys   []string
-	lead   chan []*job   // hands its owner a call to make, for itself and others
-	done   chan struct{} // closed by another owner after result and err are set
+	span   trace.SpanContext // of the event, for the trace of the call that takes it along
+	lead   chan []*job       // hands its owner a call to make, for itself and others
+	done   chan struct{}     // closed by another owner after result and err are set
 	result Result
 	err    error
 }
@@ -36,7 +39,7 @@ func newBatcher(concurrency, most int, apply func(ctx context.Context, jobs []*j
 // do returns when the effect was applied, alone or with others. A call made for several ends with the context of the one
 // who makes it: the others then get its error, and have to try again.
 func (b *batcher) do(ctx context.Context, e Effect, keys []string) (Result, error) {
-	j := &job{effect: e, keys: keys, lead: make(chan []*job, 1), done: make(chan struct{})}
+	j := &job{effect: e, keys: keys, span: trace.SpanContextFromContext(ctx), lead: make(chan []*job, 1), done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, j)
 	b.dispatch()
