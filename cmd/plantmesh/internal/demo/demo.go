@@ -1,0 +1,122 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// ErrFailed is returned when the verdict is that something was lost, doubled, out of order or not accounted for.
+var ErrFailed = errors.New("the demo failed")
+
+// Run runs the demo from first to last. It returns ErrFailed, with the verdict printed, or what kept it from a verdict.
+func Run(ctx context.Context, o Options) (err error) {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	dir, remove, err := folder(o.Keep)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+
+	in, err := openInput(o, dir)
+	if err != nil {
+		return err
+	}
+	erp, err := openERP(o, dir)
+	if err != nil {
+		return err
+	}
+	defer erp.close()
+	c, err := newCluster(dir, in.mapping, erp.config)
+	defer c.close()
+	if err != nil {
+		return err
+	}
+	if err := c.startAll(ctx); err != nil {
+		return err
+	}
+	w := newWatcher(c)
+	p := newProgress(o, w, len(in.events))
+	watching, stopWatching := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() { w.run(watching) })
+	background.Go(func() { p.run(watching) })
+	defer background.Wait()
+	defer stopWatching()
+
+	s := &show{cluster: c, feed: newFeed(in), watch: w, progress: p, killHQ: o.KillHQ}
+	began := time.Now()
+	if err := s.play(ctx); err != nil {
+		return err
+	}
+	p.scene("verifying every replica against its origin, and every event against Odoo")
+	e, err := gather(ctx, s, erp.client)
+	if err != nil {
+		return err
+	}
+	r := judge(in, e)
+	r.Seconds = time.Since(began).Seconds()
+	stopWatching()
+	background.Wait()
+	if err := r.print(o, dir); err != nil {
+		return err
+	}
+	if !o.Once {
+		stayUp(ctx, o, c)
+	}
+	if !r.Verified {
+		return ErrFailed
+	}
+	return nil
+}
+
+// folder is where the sites live, and how it is removed.
+func folder(keep string) (string, func() error, error) {
+	if keep != "" {
+		absolute, err := filepath.Abs(keep)
+		if err != nil {
+			return "", nil, err
+		}
+		if entries, err := os.ReadDir(absolute); err == nil && len(entries) > 0 {
+			return "", nil, fmt.Errorf("--keep %s: the folder is not empty: name a new one", keep)
+		}
+		return absolute, func() error { return nil }, os.MkdirAll(absolute, 0o755)
+	}
+	dir, err := os.MkdirTemp("", "plantmesh-demo-")
+	return dir, func() error { return os.RemoveAll(dir) }, err
+}
+
+// openInput reads or makes up the events. The mapping's path is absolute then.
+func openInput(o Options, dir string) (*input, error) {
+	if o.Input != "" {
+		mapping, err := filepath.Abs(o.Mapping)
+		if err != nil {
+			return nil, err
+		}
+		return readInput(o.Input, mapping)
+	}
+	mapping := filepath.Join(dir, "shop-floor.yaml")
+	if err := os.WriteFile(mapping, shopFloor, 0o644); err != nil {
+		return nil, err
+	}
+	return generate(o.Orders, o.Seed, mapping)
+}
+
+// stayUp says what to try, and waits.
+func stayUp(ctx context.Context, o Options, c *cluster) {
+	hq, a := c.sites[siteHQ], c.sites[plants[0]]
+	fmt.Fprintf(o.out(), `
+The sites are up until you press Ctrl-C. Try, in another terminal:
+  plantmesh status --config %s
+  plantmesh tail --config %s --from earliest --subject 'order/*'
+  plantmesh verify --config %s
+  cp FILE.csv %s/     (columns: see %s)
+`, hq.config, hq.config, hq.config, a.inbox, filepath.Join(c.dir, "shop-floor.yaml"))
+	<-ctx.Done()
+}

@@ -1,0 +1,10 @@
+// Package demo is `plantmesh demo`: five sites on loopback, each a process of its own, fed with a factory's events while
+// one is cut off and another is killed, and a verdict on whether anything was lost, doubled or reordered.
+//
+//	options.go, demo.go    what was asked for, and the run from first to last
+//	sites.go, wire.go      the processes, and the lines between them
+//	generator.go, input.go the events: made up, or a file of a real factory
+//	feed.go, scenes.go     how they are dropped, and what goes wrong meanwhile
+//	watch.go, progress.go  where everything stands, and how it is shown
+//	evidence.go, verdict.go, report.go    what is there in the end, what it means, how it is said
+package demo
