@@ -120,37 +120,6 @@ func (w wire) status(err error) *status.Status {
 
 func formatOffset(o Offset) string { return strconv.FormatUint(uint64(o), 10) }
 
-// statusError is an error that came over the wire: the server's words, the sentinel it stands for, and its status.
-type statusError struct {
-	status   *status.Status
-	sentinel error
-}
-
-func (e *statusError) Error() string              { return e.status.Message() }
-func (e *statusError) Unwrap() error              { return e.sentinel }
-func (e *statusError) GRPCStatus() *status.Status { return e.status }
-
-// FromStatus turns an error of a gRPC call into one for which errors.Is finds the sentinel the other side meant. Errors
-// without one of our reasons are returned as they are.
-func FromStatus(err error) error {
-	s, ok := status.FromError(err)
-	if !ok || s.Code() == codes.OK {
-		return err
-	}
-	for _, detail := range s.Details() {
-		info, ok := detail.(*errdetails.ErrorInfo)
-		if !ok || info.GetDomain() != errorDomain {
-			continue
-		}
-		for _, w := range wires {
-			if w.reason == info.GetReason() {
-				return &statusError{status: s, sentinel: w.err}
-			}
-		}
-	}
-	return err
-}
-
 // IsRetryable tells errors that the same call, made again later, may not meet: those the other side marked so, and lost
 // connections.
 func IsRetryable(err error) bool {

@@ -3,7 +3,6 @@ package plantmesh
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -37,8 +36,13 @@ type loaded struct {
 // recheckAfter bounds how often the files are looked at.
 const recheckAfter = time.Second
 
-// LoadCredentials reads the files. Its errors name the file at fault.
+// LoadCredentials reads the files. Its errors name the file at fault, and what belongs there.
 func LoadCredentials(files TLSFiles) (*Credentials, error) {
+	for _, file := range []struct{ what, name string }{{"certificate", files.Cert}, {"key", files.Key}, {"mesh CA", files.CA}} {
+		if file.name == "" {
+			return nil, fmt.Errorf("%s: names no file: an identity is a certificate, its key and the certificate of the mesh's CA, each a PEM file", file.what)
+		}
+	}
 	c := &Credentials{files: files}
 	if _, err := c.load(); err != nil {
 		return nil, err
@@ -148,7 +152,7 @@ func (c *Credentials) modTimes() (stamp [3]time.Time, err error) {
 	for i, name := range []string{c.files.Cert, c.files.Key, c.files.CA} {
 		info, err := os.Stat(name)
 		if err != nil {
-			return stamp, fmt.Errorf("certificate files: %w", err)
+			return stamp, fmt.Errorf("certificate files: %w: whoever keeps the mesh's CA issues certificate and key, and gives the CA's certificate", err)
 		}
 		stamp[i] = info.ModTime()
 	}
@@ -158,7 +162,7 @@ func (c *Credentials) modTimes() (stamp [3]time.Time, err error) {
 func (c *Credentials) read() (*loaded, error) {
 	certificate, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", c.files.Cert, c.files.Key, err)
+		return nil, fmt.Errorf("certificate %s with key %s: %w: name a PEM certificate and the key it was issued with", c.files.Cert, c.files.Key, err)
 	}
 	identity, err := IdentityOf(certificate.Leaf)
 	if err != nil {
@@ -170,7 +174,7 @@ func (c *Credentials) read() (*loaded, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("mesh CA %s: %w", c.files.CA, errors.New("no certificate in it"))
+		return nil, fmt.Errorf("mesh CA %s: no certificate in it: name the PEM file of the mesh's root", c.files.CA)
 	}
 	return &loaded{certificate: certificate, roots: roots, identity: identity}, nil
 }
