@@ -124,6 +124,15 @@ func dispositionOf(err error) (disposition, bool) {
 	return 0, false
 }
 
+// firstParkedWait is how long a subject waits after its first refusal.
+const firstParkedWait = 2 * time.Second
+
+// parkedWait is how long a subject waits that was refused so many times.
+func parkedWait(attempts int, longest time.Duration) time.Duration {
+	const doublings = 20 // more than any longest is apart from the first
+	return min(longest, firstParkedWait<<min(max(attempts-1, 0), doublings))
+}
+
 // maxReason bounds the reason that is kept of a parked subject.
 const maxReason = 1000
 
@@ -135,6 +144,6 @@ func (c *Consumer) parkedRecord(d Delivery, park *ParkError) *adminv1.ParkedSubj
 	return &adminv1.ParkedSubject{
 		Stream: string(d.Stream), Subject: d.Event.GetEvent().GetSubject(), Offset: d.Event.GetOffset(), EventId: d.Event.GetEvent().GetId(),
 		EventType: d.Event.GetEvent().GetType(), Reason: reason, Since: timestamppb.New(now), Attempts: uint32(d.Attempt),
-		RetryTime: timestamppb.New(now.Add(c.cfg.ParkedRetry)),
+		RetryTime: timestamppb.New(now.Add(parkedWait(d.Attempt, c.cfg.ParkedRetry))),
 	}
 }

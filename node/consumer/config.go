@@ -19,7 +19,8 @@ const (
 	DefaultWindowBytes = 8 << 20
 	// DefaultMaxParked is how many subjects may be parked. One more blocks the consumer: so many point to one cause.
 	DefaultMaxParked = 10_000
-	// DefaultParkedRetry is how long a parked subject waits for its next attempt.
+	// DefaultParkedRetry is the longest a parked subject waits for its next attempt. The first waits are short, and double:
+	// what is missing may be in another stream, on its way.
 	DefaultParkedRetry = 10 * time.Minute
 	// DefaultBlockedRetry is how long a blocked consumer waits for its next attempt.
 	DefaultBlockedRetry = 30 * time.Second

@@ -18,7 +18,7 @@ import (
 var shopFloor []byte
 
 var shopFloorColumns = []string{
-	"report", "plant", "time", "type", "order", "item", "quantity", "unit", "lot", "work_center", "operation", "worker",
+	"report", "plant", "time", "type", "order", "ordered", "item", "quantity", "unit", "lot", "work_center", "operation", "worker",
 	"start", "end", "rejected", "review", "reference", "reason", "last",
 }
 
@@ -93,7 +93,7 @@ func (g *generator) work(s step, order, item string, quantity int) {
 		start := g.stamp()
 		g.now = g.now.Add(time.Duration(5+g.random.IntN(50)) * time.Minute)
 		g.write(s.plant, kind, map[string]string{
-			"order": order, "item": item, "work_center": s.workCenter, "operation": s.operation, "worker": fmt.Sprintf("ID%04d", 1000+g.random.IntN(40)),
+			"order": order, "ordered": strconv.Itoa(quantity), "item": item, "work_center": s.workCenter, "operation": s.operation, "worker": fmt.Sprintf("ID%04d", 1000+g.random.IntN(40)),
 			"start": start, "end": g.stamp(), "quantity": strconv.Itoa(good), "rejected": strconv.Itoa(rejected), "review": strconv.Itoa(review),
 		})
 	}

@@ -54,7 +54,10 @@ func (s *show) play(ctx context.Context) error {
 		return err
 	}
 	s.progress.scene("waiting until every event is at hq, and in Odoo")
-	return s.watch.wait(ctx, "drain", s.watch.settled)
+	if err := s.watch.wait(ctx, "drain", s.watch.settled); err != nil {
+		return err
+	}
+	return s.watch.wait(ctx, "parked", s.watch.unparked())
 }
 
 // round drops a file at every plant, makes what is due go wrong, and waits until the files are read.

@@ -159,6 +159,19 @@ func fileDone(s *adminv1.GetStatusResponse, name string) bool {
 	return false
 }
 
+// parkedPatience is how long the demo waits for parked subjects, which are tried again by themselves.
+const parkedPatience = 30 * time.Second
+
+// unparked holds when nothing is parked, or nobody expects that to change.
+func (w *watcher) unparked() func() (bool, string) {
+	until := time.Now().Add(parkedPatience)
+	return func() (bool, string) {
+		hq, _ := w.status(siteHQ)
+		parked := hq.GetOdoo().GetCounts().GetParked()
+		return parked == 0 || time.Now().After(until), fmt.Sprintf("%d events are parked", parked)
+	}
+}
+
 // settled holds when every event of the plants is replicated where it should be, and dealt with in Odoo.
 func (w *watcher) settled() (bool, string) {
 	hq, up := w.status(siteHQ)
