@@ -203,10 +203,17 @@ func TestParkedEventHoldsItsSubjectAndNoOther(t *testing.T) {
 		if p := got.Parked[0]; p.Subject != "order/A" || p.Offset != 1 || p.Events != 3 || p.Attempts != 1 || p.Reason != "item 4711 is unknown" {
 			t.Errorf("parked %+v", p)
 		}
-		time.Sleep(consumer.DefaultParkedRetry + 2*time.Second)
+		for attempts := 2; attempts <= 5; attempts++ { // after 2, 4, 8 and 16 seconds
+			time.Sleep(time.Second<<(attempts-1) + 2*time.Second)
+			synctest.Wait()
+			if p := c.Status().Parked[0]; p.Attempts != attempts {
+				t.Errorf("after attempt %d: parked %+v", attempts, p)
+			}
+		}
+		time.Sleep(3 * consumer.DefaultParkedRetry)
 		synctest.Wait()
-		if p := c.Status().Parked[0]; p.Attempts != 2 {
-			t.Errorf("parked %+v", p)
+		if p := c.Status().Parked[0]; p.RetryTime.Sub(time.Now()) > consumer.DefaultParkedRetry {
+			t.Errorf("waits longer than the longest: %+v", p)
 		}
 		c.end(t)
 
