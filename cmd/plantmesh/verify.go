@@ -11,7 +11,6 @@ import (
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
-	"github.com/plantmesh/plantmesh/storage"
 )
 
 func newVerify() *cobra.Command {
@@ -81,17 +80,7 @@ func (v *verification) offline(cmd *cobra.Command, path string) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return node.Verify(cmd.Context(), cfg, logger, func(r storage.Report, damage error) error {
-		result := &adminv1.VerifyResponse{
-			Stream: string(r.Head.Stream), Result: adminv1.VerifyResult_VERIFY_RESULT_VERIFIED, HeadOffset: uint64(r.Head.Offset),
-			Blocks: uint64(r.Blocks), Events: r.Events, Chain: r.Head.Chain[:], Replica: r.Replica,
-		}
-		if damage != nil {
-			result.Result, result.Detail = adminv1.VerifyResult_VERIFY_RESULT_CORRUPT, damage.Error()
-		} else if r.Replica {
-			result.Result = adminv1.VerifyResult_VERIFY_RESULT_ORIGIN_UNREACHABLE
-			result.Detail = "whole in itself; the origin was not asked: run the node and verify without --offline"
-		}
+	return node.Verify(cmd.Context(), cfg, logger, func(result *adminv1.VerifyResponse) error {
 		v.results = append(v.results, result)
 		return nil
 	})

@@ -1,0 +1,63 @@
+# What people and CI run. `make help` lists it.
+
+GO ?= go
+BUF ?= $(GO) run github.com/bufbuild/buf/cmd/buf@v1.75.0
+GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 20s
+BENCHTIME ?= 1s
+
+.PHONY: help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-odoo test-jaeger
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## one static binary, bin/plantmesh
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/plantmesh ./cmd/plantmesh
+
+test: ## all tests that need nothing but Go
+	$(GO) test ./...
+
+race: ## the same with the race detector
+	$(GO) test -race ./...
+
+lint: proto-lint ## formatting, vet, golangci-lint, buf
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	$(GOLANGCI_LINT) run ./...
+
+proto-deps: ## print the .proto files that ours import into .proto-deps
+	@test -d .proto-deps || $(GO) run -tags protodeps ./proto/deps.go .proto-deps
+
+proto-lint: proto-deps ## buf lint, format and, once there is a release, breaking
+	$(BUF) lint
+	$(BUF) format -d --exit-code proto
+	@tag=$$(git describe --tags --abbrev=0 2>/dev/null); \
+	if [ -n "$$tag" ]; then $(BUF) breaking proto --against ".git#tag=$$tag,subdir=proto"; \
+	else echo 'buf breaking: there is no release tag yet to compare with'; fi
+
+gen: proto-deps ## generate Go and the descriptor set from the .proto files
+	$(BUF) format -w proto
+	$(BUF) generate
+	$(BUF) build proto --as-file-descriptor-set -o proto/plantmesh.binpb
+
+gen-check: gen ## fail if what is generated is not what is committed
+	git diff --exit-code -- proto
+
+fuzz: ## every fuzz target for FUZZTIME
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: ## benchmarks; BENCHTIME=5s for steadier figures
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+demo: ## five sites, and what breaks them
+	$(GO) run ./cmd/plantmesh demo
+
+test-odoo: ## the contract suite on a real Odoo 19 (Debian, root)
+	eval "$$(deploy/dev/odoo-up clone contract)" && $(GO) test -count=1 ./node/odoo/...
+
+test-jaeger: ## the trace test on a Jaeger: JAEGER_OTLP=http://127.0.0.1:4317 JAEGER_QUERY=http://127.0.0.1:16686
+	$(GO) test -count=1 -run Jaeger -v ./node/
