@@ -144,7 +144,7 @@ func (r *replicator) append(ctx context.Context, in *intake, durable chan plantm
 		if err != nil {
 			return err
 		}
-		head, err := r.mesh.log.AppendBlocks(context.WithoutCancel(ctx), r.name, batch.blocks)
+		head, err := r.store(context.WithoutCancel(ctx), batch.blocks)
 		if err != nil {
 			return &localError{err}
 		}
@@ -159,6 +159,20 @@ func (r *replicator) append(ctx context.Context, in *intake, durable chan plantm
 			r.mesh.observer.Replicated(ctx, r.name, batch.blocks, batch.received)
 		}
 	}
+}
+
+// store appends blocks together or, if one of them is bad, those before it.
+func (r *replicator) store(ctx context.Context, blocks [][]byte) (plantmesh.Head, error) {
+	head, err := r.mesh.log.AppendBlocks(ctx, r.name, blocks)
+	if err == nil || len(blocks) == 1 || errors.Is(err, plantmesh.ErrStorageFailed) || errors.Is(err, plantmesh.ErrShuttingDown) {
+		return head, err
+	}
+	for i := range blocks {
+		if head, err = r.mesh.log.AppendBlocks(ctx, r.name, blocks[i:i+1]); err != nil {
+			return head, err
+		}
+	}
+	return head, nil
 }
 
 // report tells the peer what is durable here.

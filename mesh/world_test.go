@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,6 +23,7 @@ import (
 	"github.com/plantmesh/plantmesh/mesh/pki"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
 	"github.com/plantmesh/plantmesh/storage"
 )
 
@@ -107,6 +109,8 @@ type node struct {
 	creds   *plantmesh.Credentials
 	config  mesh.Config
 	disk    vfs.FS
+	wrap    func(*storage.Log) mesh.Log // nil: as it is
+	observe mesh.Observer
 	address string
 	serial  int
 
@@ -158,7 +162,11 @@ func (n *node) start() *node {
 	if err != nil {
 		n.Fatal(err)
 	}
-	m, err := mesh.New(n.config, n.creds, log, nil, slog.New(slog.DiscardHandler))
+	var held mesh.Log = log
+	if n.wrap != nil {
+		held = n.wrap(log)
+	}
+	m, err := mesh.New(n.config, n.creds, held, n.observe, slog.New(slog.DiscardHandler))
 	if err != nil {
 		n.Fatal(err)
 	}
@@ -168,7 +176,7 @@ func (n *node) start() *node {
 	ctx, cancel := context.WithCancel(n.Context())
 	done := make(chan struct{}, 2)
 	go func() {
-		if err := server.Serve(listener); err != nil {
+		if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			n.Error(err)
 		}
 		done <- struct{}{}
@@ -202,6 +210,18 @@ func (n *node) stop() {
 }
 
 func (n *node) stream() plantmesh.StreamName { return plantmesh.StreamOf(n.site, "production") }
+
+// client calls another node as this site, or as whoever the credentials are of.
+func (w *world) client(as *plantmesh.Credentials, from plantmesh.SiteID, address string) peerv1.PeerServiceClient {
+	w.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(credentials.NewTLS(as.ClientConfig(nil))),
+		grpc.WithContextDialer(w.fabric.Dialer(from)))
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = conn.Close() })
+	return peerv1.NewPeerServiceClient(conn)
+}
 
 // event is valid and different from all others of the node.
 func (n *node) event(padding int) *eventv1.Event {
@@ -246,11 +266,16 @@ func (n *node) publishTo(stream plantmesh.StreamName, count, padding int) {
 // holds waits until a node holds exactly what the origin does.
 func (n *node) holds(origin *node, stream plantmesh.StreamName) {
 	n.Helper()
+	n.holdsWithin(origin, stream, 5*time.Minute)
+}
+
+func (n *node) holdsWithin(origin *node, stream plantmesh.StreamName, patience time.Duration) {
+	n.Helper()
 	want, err := origin.running.log.Head(stream)
 	if err != nil {
 		n.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(n.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(n.Context(), patience)
 	defer cancel()
 	got, err := n.running.log.WaitHead(ctx, stream, want.Offset-1)
 	if err != nil {
