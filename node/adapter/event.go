@@ -118,11 +118,17 @@ func rowError(line int, err error) *RowError {
 	if !errors.As(err, &invalid) {
 		return &RowError{Line: line, Reason: err.Error()}
 	}
-	var reasons []string
+	var reasons, fields []string
 	for _, v := range invalid.Violations {
-		reasons = append(reasons, strings.TrimPrefix(v.String(), "data."))
+		v.Field = strings.TrimPrefix(strings.TrimPrefix(v.Field, "data"), ".") // empty for a rule of the payload as a whole
+		if v.Field == "" {
+			reasons = append(reasons, v.Text)
+		} else {
+			reasons = append(reasons, v.String())
+		}
+		fields = append(fields, v.Field)
 	}
-	return &RowError{Line: line, Field: strings.TrimPrefix(invalid.Violations[0].Field, "data."), Reason: strings.Join(reasons, "; ")}
+	return &RowError{Line: line, Field: fields[0], Reason: strings.Join(reasons, "; ")}
 }
 
 func text(p *program, field string, a *activation) (string, error) {
