@@ -72,7 +72,7 @@ var catalog = sync.OnceValue(func() *catalogIndex {
 		if !proto.HasExtension(options, catalogv1.E_EventType) {
 			return true
 		}
-		o := proto.GetExtension(options, catalogv1.E_EventType).(*catalogv1.EventType)
+		o, _ := proto.GetExtension(options, catalogv1.E_EventType).(*catalogv1.EventType)
 		for _, rule := range o.GetSubject() {
 			field := m.Descriptor().Fields().ByName(protoreflect.Name(rule.GetField()))
 			if field == nil || field.Kind() != protoreflect.StringKind || field.IsList() {

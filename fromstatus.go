@@ -1,6 +1,7 @@
 package plantmesh
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -45,13 +46,13 @@ func FromStatus(err error) error {
 // restore makes of a status' details what wire.status made them of; the sentinel itself where they hold nothing more.
 func restore(sentinel error, info *errdetails.ErrorInfo, details []any) error {
 	m := info.GetMetadata()
-	switch sentinel {
-	case ErrInvalidEvent:
+	switch {
+	case errors.Is(sentinel, ErrInvalidEvent):
 		return &InvalidEventError{ID: m["id"], Violations: violationsOf(details)}
-	case ErrEventIDConflict:
+	case errors.Is(sentinel, ErrEventIDConflict):
 		index, _ := strconv.Atoi(m["index"])
 		return &ConflictError{Source: m["source"], ID: m["id"], Stream: StreamName(m["stream"]), Offset: parseOffset(m["offset"]), Index: index}
-	case ErrOffsetTrimmed, ErrOffsetBeyondHead:
+	case errors.Is(sentinel, ErrOffsetTrimmed), errors.Is(sentinel, ErrOffsetBeyondHead):
 		return &OffsetError{
 			Stream: StreamName(m["stream"]), Asked: parseOffset(m["asked_offset"]), Earliest: parseOffset(m["earliest_offset"]),
 			End: parseOffset(m["head_offset"]), Err: sentinel,
