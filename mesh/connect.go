@@ -172,7 +172,7 @@ func (s shaken) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, error
 }
 
 func (s shaken) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", SecurityVersion: "1.3"}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 func (s shaken) Clone() credentials.TransportCredentials { return s }

@@ -3,6 +3,7 @@ package mesh_test
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,11 +198,10 @@ func TestReplicaRecoversOnceTheOriginSendsItsHistoryAgain(t *testing.T) {
 		l := &liar{heads: offer("plant-a/production")}
 		ready := make(chan struct{})
 		var good [][]byte
-		first := true
+		var before atomic.Bool
 		l.serve = func(_ string, call peerv1.PeerService_ReplicateServer) error {
 			<-ready
-			if first {
-				first = false
+			if !before.Swap(true) {
 				return frames(call, good[:2], [][]byte{good[2][1:]})
 			}
 			return frames(call, good[2:])
@@ -283,17 +283,17 @@ func TestPeerThatFallsSilentIsDropped(t *testing.T) {
 func TestPeerThatDoesNotAcceptIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &liar{heads: offer("plant-a/production")}
-		calls := 0
+		var calls atomic.Int32
 		l.serve = func(_ string, call peerv1.PeerService_ReplicateServer) error {
-			calls++
+			calls.Add(1)
 			<-call.Context().Done()
 			return call.Context().Err()
 		}
 		_, hq := lie(t, l)
 		time.Sleep(time.Minute)
 		r := hq.running.mesh.Status().Replicas[0]
-		if calls < 3 || r.State != adminv1.ReplicaState_REPLICA_STATE_DISCONNECTED || r.Reason == "" || r.LagEvents != 50 {
-			t.Errorf("%d calls, replica %+v", calls, r)
+		if calls.Load() < 3 || r.State != adminv1.ReplicaState_REPLICA_STATE_DISCONNECTED || r.Reason == "" || r.LagEvents != 50 {
+			t.Errorf("%d calls, replica %+v", calls.Load(), r)
 		}
 		hq.stop()
 	})

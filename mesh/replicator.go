@@ -182,7 +182,7 @@ func report(ctx context.Context, call replicateClient, durable <-chan plantmesh.
 		case offset := <-durable:
 			progress := &peerv1.ReplicateProgress{DurableOffset: uint64(offset)}
 			if call.Send(&peerv1.ReplicateRequest{Message: &peerv1.ReplicateRequest_Progress{Progress: progress}}) != nil {
-				return nil // the call has ended; receive has the reason
+				return nil //nolint:nilerr // the call has ended; receive has the reason
 			}
 		case <-ctx.Done():
 			return nil

@@ -109,6 +109,7 @@ type node struct {
 	creds   *plantmesh.Credentials
 	config  mesh.Config
 	disk    vfs.FS
+	dir     string                      // of the log on it
 	wrap    func(*storage.Log) mesh.Log // nil: as it is
 	observe mesh.Observer
 	address string
@@ -127,7 +128,7 @@ type running struct {
 // add makes a site that is not started yet.
 func (w *world) add(site plantmesh.SiteID, config mesh.Config) *node {
 	w.Helper()
-	n := &node{world: w, site: site, creds: w.credentials(w.ca, siteID(site)), config: config, disk: vfs.NewMem()}
+	n := &node{world: w, site: site, creds: w.credentials(w.ca, siteID(site)), config: config, disk: vfs.NewMem(), dir: "log"}
 	if w.fabric != nil {
 		n.address = meshtest.Address(site)
 		n.config.Dial = w.fabric.Dialer(site)
@@ -158,7 +159,7 @@ func (n *node) tryListen() (net.Listener, error) {
 // start opens the log, serves and links. The test's end stops it.
 func (n *node) start() *node {
 	n.Helper()
-	log, err := storage.Open("log", storage.Options{Mesh: meshName, Site: n.site, FS: n.disk})
+	log, err := storage.Open(n.dir, storage.Options{Mesh: meshName, Site: n.site, FS: n.disk})
 	if err != nil {
 		n.Fatal(err)
 	}

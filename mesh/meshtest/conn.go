@@ -1,6 +1,7 @@
 package meshtest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -115,6 +116,12 @@ func newConn(in, out *flow, local, remote addr, forget func(*conn)) *conn {
 	return &conn{in: in, out: out, local: local, remote: remote, forget: forget, closed: make(chan struct{})}
 }
 
+// hold stops both directions, or lets them go on.
+func (c *conn) hold(held bool) {
+	c.in.hold(held)
+	c.out.hold(held)
+}
+
 // fail ends both directions.
 func (c *conn) fail(err error) {
 	c.in.fail(err)
@@ -128,7 +135,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		n, wait, err := c.in.take(p)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return 0, err
 		}
 		if err != nil {

@@ -147,7 +147,7 @@ func (f *Fabric) connect(between pair, from, to addr) (near, far *conn) {
 	for _, c := range []*conn{near, far} {
 		l.conns[c] = struct{}{}
 		if l.cut {
-			c.in.hold(true)
+			c.hold(true)
 		}
 	}
 	return near, far
@@ -175,8 +175,9 @@ func (f *Fabric) Cut(a, b plantmesh.SiteID, mode Mode) {
 	for c := range l.conns {
 		if mode == Break {
 			c.in.fail(syscall.ECONNRESET)
+			c.out.fail(syscall.ECONNRESET)
 		} else {
-			c.in.hold(true)
+			c.hold(true)
 		}
 	}
 }
@@ -192,7 +193,7 @@ func (f *Fabric) Heal(a, b plantmesh.SiteID) {
 	l.cut = false
 	close(l.mends)
 	for c := range l.conns {
-		c.in.hold(false)
+		c.hold(false)
 	}
 }
 
