@@ -61,7 +61,7 @@ func BenchmarkReport(b *testing.B) {
 		return len(f) == 1 && f[0].DurableOffset >= offset
 	}
 	for !known(1) {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	offset := plantmesh.Offset(1)
 	var waited time.Duration
@@ -69,7 +69,7 @@ func BenchmarkReport(b *testing.B) {
 		plant.publish(1)
 		began := time.Now()
 		for offset++; !known(offset); {
-			time.Sleep(10 * time.Microsecond)
+			<-time.After(10 * time.Microsecond)
 		}
 		waited += time.Since(began)
 	}

@@ -331,7 +331,7 @@ func TestFollowerThatDoesNotReadCostsNoMemory(t *testing.T) {
 		if _, err := start(t, c, &peerv1.ReplicateStart{Stream: string(plant.stream())}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if n := read.Load(); n > 1<<20 {
 			t.Errorf("%d bytes were read for a follower that takes none", n)
 		}

@@ -30,13 +30,12 @@ const childConfig = "PLANTMESH_TEST_NODE"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childConfig); path != "" {
-		runChild(path)
-		return
+		os.Exit(runChild(path))
 	}
 	goleak.VerifyTestMain(m)
 }
 
-func runChild(path string) {
+func runChild(path string) (status int) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	cfg, err := config.Load(path)
@@ -45,8 +44,9 @@ func runChild(path string) {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // startProcess runs a node in a process of its own, and returns it when it serves, with how long that took.

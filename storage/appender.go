@@ -50,7 +50,6 @@ type group struct {
 	refused  []error       // one for each write
 	batch    *pebble.Batch // nil if there is nothing to write
 	progress []progress
-	err      error
 }
 
 func (a *appender) start(l *Log) {
@@ -164,7 +163,7 @@ func (a *appender) build() {
 // apply fills a group and hands its batch to Pebble, which begins to write it and makes it visible to the appender.
 func (a *appender) apply(g *group) error {
 	if a.log.failure() != nil {
-		return nil
+		return nil //nolint:nilerr // whoever waits is told by the failure itself
 	}
 	if err := a.fill(g); err != nil {
 		return err

@@ -33,7 +33,7 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // compress returns the payload as it will be stored: compressed, or as it is where that is not smaller. The result may be
 // used until done is called.
 func compress(payload []byte) (stored []byte, c codec, done func()) {
-	buffer := scratch.Get().(*[]byte)
+	buffer := scratch.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	*buffer = encoder().EncodeAll(payload, (*buffer)[:0])
 	done = func() { scratch.Put(buffer) }
 	if len(*buffer) < len(payload) {

@@ -16,7 +16,6 @@ import (
 type idReader struct {
 	db   *pebble.DB
 	iter *pebble.Iterator
-	key  []byte
 }
 
 func newIDReader(db *pebble.DB) *idReader { return &idReader{db: db} }

@@ -33,8 +33,8 @@ type Tx struct {
 
 // Spaces of an owner: its own keys and its positions.
 const (
-	prefixOwned    = 'o' // o length of name, name, key
-	prefixPosition = 'p' // p length of name, name, stream
+	prefixOwned    = 'o' // o, length of the name, the name itself, key
+	prefixPosition = 'p' // p, length of the name, the name itself, stream
 )
 
 var errReadOnly = errors.New("change within a view")

@@ -44,5 +44,5 @@ func (s *State) Close() error {
 // Owner is one user's part of the database: nobody else sees its keys.
 func (s *State) Owner(name string) *Owner {
 	o, _ := s.owners.LoadOrStore(name, &Owner{state: s, name: name})
-	return o.(*Owner)
+	return o.(*Owner) //nolint:errcheck,forcetypeassert // the map holds nothing else
 }

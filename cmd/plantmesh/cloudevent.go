@@ -121,10 +121,10 @@ func encodeCloudEvent(stream plantmesh.StreamName, r *eventv1.RecordedEvent) (ma
 	for name, value := range e.GetAttributes() {
 		out[name] = value
 	}
-	payload, err := plantmesh.Payload(e)
-	if err != nil { // a type that this version does not know yet
+	payload, unknown := plantmesh.Payload(e)
+	if unknown != nil { // a type that this version does not know yet
 		out["data_base64"] = base64.StdEncoding.EncodeToString(e.GetData())
-		return out, nil
+		return out, nil //nolint:nilerr // shown as it is
 	}
 	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(payload)
 	if err != nil {

@@ -50,8 +50,8 @@ func printStatus(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error
 		fmt.Fprintf(w, "durable publish: %d times, p50 %s, p99 %s, max %s\n", l.GetCount(), short(l.GetP50().AsDuration()), short(l.GetP99().AsDuration()), short(l.GetMax().AsDuration()))
 	}
 	fmt.Fprintln(w)
-	for _, print := range []func(io.Writer, *adminv1.GetStatusResponse, time.Time) error{printStreams, printLinks, printReplicas, printFollowers, printAdapters, printOdoo} {
-		if err := print(w, s, now); err != nil {
+	for _, part := range []func(io.Writer, *adminv1.GetStatusResponse, time.Time) error{printStreams, printLinks, printReplicas, printFollowers, printAdapters, printOdoo} {
+		if err := part(w, s, now); err != nil {
 			return err
 		}
 	}

@@ -51,13 +51,13 @@ func digest(row ref.Val) ref.Val {
 	}
 	var names []string
 	for it := columns.Iterator(); it.HasNext() == types.True; {
-		names = append(names, string(it.Next().(types.String)))
+		names = append(names, plain(it.Next()))
 	}
 	slices.Sort(names)
 	hash := sha256.New()
 	var size [8]byte
 	for _, name := range names {
-		for _, text := range []string{name, string(columns.Get(types.String(name)).(types.String))} {
+		for _, text := range []string{name, plain(columns.Get(types.String(name)))} {
 			binary.BigEndian.PutUint64(size[:], uint64(len(text)))
 			hash.Write(size[:])
 			hash.Write([]byte(text))
@@ -67,7 +67,7 @@ func digest(row ref.Val) ref.Val {
 }
 
 func localTime(text, layout ref.Val, zone *time.Location) ref.Val {
-	t, err := parseLocal(string(text.(types.String)), string(layout.(types.String)), zone)
+	t, err := parseLocal(plain(text), plain(layout), zone)
 	if err != nil {
 		return types.WrapErr(err)
 	}
@@ -75,7 +75,7 @@ func localTime(text, layout ref.Val, zone *time.Location) ref.Val {
 }
 
 func zonedTime(args ...ref.Val) ref.Val {
-	zone, err := time.LoadLocation(string(args[2].(types.String)))
+	zone, err := time.LoadLocation(plain(args[2]))
 	if err != nil {
 		return types.WrapErr(err)
 	}
@@ -83,9 +83,15 @@ func zonedTime(args ...ref.Val) ref.Val {
 }
 
 func exact(text, separator ref.Val) ref.Val {
-	value, err := decimal(string(text.(types.String)), string(separator.(types.String)))
+	value, err := decimal(plain(text), plain(separator))
 	if err != nil {
 		return types.WrapErr(err)
 	}
 	return types.String(value)
+}
+
+// plain is the text of a value that CEL has checked to be one.
+func plain(v ref.Val) string {
+	text, _ := v.(types.String)
+	return string(text)
 }

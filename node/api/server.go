@@ -62,7 +62,6 @@ func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *sl
 		grpc.Creds(newHandshake(credentials.NewTLS(creds.ServerConfig()), logger)),
 		grpc.MaxRecvMsgSize(maxReceiveBytes),
 		grpc.ForceServerCodecV2(newCodec()),
-		grpc.SharedWriteBuffer(true),
 		grpc.UnaryInterceptor(s.guard.unary),
 		grpc.StreamInterceptor(s.guard.stream),
 	)

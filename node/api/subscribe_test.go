@@ -211,7 +211,7 @@ func TestQuietSubscriptionBeats(t *testing.T) {
 		if frames := r.take(); len(frames) != 1 || frames[0].GetHeartbeat() == nil {
 			t.Errorf("at once %v", frames)
 		}
-		time.Sleep(61 * time.Second)
+		<-time.After(61 * time.Second)
 		if frames := r.take(); len(frames) != 4 {
 			t.Errorf("%d frames in a minute", len(frames))
 		}
@@ -222,7 +222,7 @@ func TestQuietSubscriptionBeats(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		s.record(t, 5, 1)
-		time.Sleep(16 * time.Second)
+		<-time.After(16 * time.Second)
 		frames := r.take()
 		if len(frames) != 1 || frames[0].GetHeadOffset() != 5 {
 			t.Fatalf("frames %v", frames)

@@ -107,7 +107,7 @@ func (c *Consumer) limitParking(d Delivery, err error) error {
 	if !errors.As(err, &park) || c.ledger.roomToPark(subjectKey{stream: d.Stream, subject: d.Event.GetEvent().GetSubject()}, c.cfg.MaxParked) {
 		return err
 	}
-	return fmt.Errorf("%w: %d subjects are parked already, and %s@%d would be one more: find their common cause; the last is: %s",
+	return fmt.Errorf("%w: %d subjects are parked already, and %s@%d would be one more: find their common cause; the last is: %w",
 		ErrBlocked, c.cfg.MaxParked, d.Stream, d.Event.GetOffset(), park.Err)
 }
 

@@ -204,15 +204,15 @@ func TestParkedEventHoldsItsSubjectAndNoOther(t *testing.T) {
 			t.Errorf("parked %+v", p)
 		}
 		for attempts := 2; attempts <= 5; attempts++ { // after 2, 4, 8 and 16 seconds
-			time.Sleep(time.Second<<(attempts-1) + 2*time.Second)
+			<-time.After(time.Second<<(attempts-1) + 2*time.Second)
 			synctest.Wait()
 			if p := c.Status().Parked[0]; p.Attempts != attempts {
 				t.Errorf("after attempt %d: parked %+v", attempts, p)
 			}
 		}
-		time.Sleep(3 * consumer.DefaultParkedRetry)
+		<-time.After(3 * consumer.DefaultParkedRetry)
 		synctest.Wait()
-		if p := c.Status().Parked[0]; p.RetryTime.Sub(time.Now()) > consumer.DefaultParkedRetry {
+		if p := c.Status().Parked[0]; time.Until(p.RetryTime) > consumer.DefaultParkedRetry {
 			t.Errorf("waits longer than the longest: %+v", p)
 		}
 		c.end(t)
@@ -240,14 +240,14 @@ func TestPassingFaultIsRepeatedAndHoldsOnlyItsSubject(t *testing.T) {
 		s.publish("A", "B", "A", "B")
 		c := s.consume(consumer.Config{}, odoo)
 		defer c.end(t)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		got := c.Status()
 		if got.Counts.Applied != 2 || got.Counts.Retries < 4 || got.Positions[0].Offset != 0 || got.Problem == "" {
 			t.Errorf("status %+v", got)
 		}
 		odoo.set(nil)
-		time.Sleep(consumer.DefaultMaxBackoff)
+		<-time.After(consumer.DefaultMaxBackoff)
 		synctest.Wait()
 		if got := c.Status(); got.Counts.Applied != 4 || got.Positions[0].Offset != 4 || got.Problem != "" || odoo.of("order/A") != "[1 3]" {
 			t.Errorf("status %+v", got)
@@ -271,13 +271,13 @@ func TestBlockedConsumerTriesOneEventAtATime(t *testing.T) {
 		defer c.end(t)
 		synctest.Wait()
 		first := calls.Load()
-		time.Sleep(10*consumer.DefaultBlockedRetry + time.Second)
+		<-time.After(10*consumer.DefaultBlockedRetry + time.Second)
 		synctest.Wait()
 		if got := c.Status(); first > 8 || calls.Load()-first != 10 || got.Problem == "" || got.Counts != (consumer.Counts{}) {
 			t.Errorf("%d calls at once, %d later, status %+v", first, calls.Load()-first, got)
 		}
 		odoo.set(nil)
-		time.Sleep(consumer.DefaultBlockedRetry)
+		<-time.After(consumer.DefaultBlockedRetry)
 		synctest.Wait()
 		if got := c.Status(); got.Counts.Applied != 100 || got.Problem != "" {
 			t.Errorf("status %+v", got)

@@ -11,11 +11,11 @@ import (
 type Class int
 
 const (
-	// Transient: nothing was done, or nobody knows; the same call may succeed later.
+	// Transient means that nothing was done, or nobody knows; the same call may succeed later.
 	Transient Class = iota
-	// Business: Odoo refuses what was asked; somebody has to correct a record or the event.
+	// Business means that Odoo refuses what was asked; somebody has to correct a record or the event.
 	Business
-	// Configuration: the key, its rights, the database or the address are wrong; no call will succeed.
+	// Configuration means that the key, its rights, the database or the address are wrong; no call will succeed.
 	Configuration
 )
 

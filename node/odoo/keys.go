@@ -13,6 +13,7 @@ type names struct {
 func (n *names) keys(e Effect) []string {
 	keys := []string{e.Subject}
 	switch e.Kind {
+	case EffectRelease, EffectReport: // move no stock
 	case EffectComplete, EffectScrap, EffectHold, EffectUnhold:
 		keys = append(keys, "stock "+e.Item)
 	}

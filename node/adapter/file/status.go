@@ -8,13 +8,13 @@ import (
 // Status is where an adapter stands.
 type Status struct {
 	Name    string
-	Total   Counts       // over the life of the site
-	Files   []FileStatus // newest first, at most 200
-	Problem string       // what keeps it from working; empty if nothing
+	Total   Counts   // over the life of the site
+	Files   []Import // newest first, at most 200
+	Problem string   // what keeps it from working; empty if nothing
 }
 
-// FileStatus is the progress of one file.
-type FileStatus struct {
+// Import is the progress of one file.
+type Import struct {
 	Name      string
 	SizeBytes int64
 	Counts    Counts
@@ -33,7 +33,7 @@ func (a *Adapter) Status() Status {
 	}
 	slices.SortFunc(files, func(x, y *progress) int { return cmp.Compare(y.Sequence, x.Sequence) })
 	for _, p := range files[:min(len(files), keptFiles)] {
-		s.Files = append(s.Files, FileStatus{Name: p.Name, SizeBytes: p.File.Size, Counts: p.Counts, Done: p.Done, Problem: p.Problem})
+		s.Files = append(s.Files, Import{Name: p.Name, SizeBytes: p.File.Size, Counts: p.Counts, Done: p.Done, Problem: p.Problem})
 	}
 	return s
 }

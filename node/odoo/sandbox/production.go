@@ -95,7 +95,7 @@ func (x *applier) release(e odoo.Effect) (odoo.Result, error) {
 		values["date_finished"] = e.End
 	}
 	orders, note := x.parts(e.Order), ""
-	order := openPart(orders)
+	var order *row
 	if len(orders) == 0 {
 		quantity, err := x.amount(e.Quantity, nil)
 		if err != nil {

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -22,7 +23,7 @@ func call(s *sandbox.Server, target string, args odoo.Args) (int, string) {
 	if err != nil {
 		return 0, err.Error()
 	}
-	r := httptest.NewRequest("POST", "/json/2/"+target, strings.NewReader(string(body)))
+	r := httptest.NewRequest(http.MethodPost, "/json/2/"+target, strings.NewReader(string(body)))
 	r.Header.Set("Authorization", "bearer key")
 	r.Header.Set("X-Odoo-Database", "mesh")
 	w := httptest.NewRecorder()
@@ -140,7 +141,7 @@ func FuzzCall(f *testing.F) {
 			t.Skip() // not a path
 		}
 		s := sandbox.New("mesh", "key")
-		r := httptest.NewRequest("POST", "/json/2/"+target, strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/json/2/"+target, strings.NewReader(body))
 		r.Header.Set("Authorization", "bearer key")
 		r.Header.Set("X-Odoo-Database", "mesh")
 		w := httptest.NewRecorder()

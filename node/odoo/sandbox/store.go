@@ -215,7 +215,8 @@ func (x *tx) find(model string, first string, value any, more ...any) []*row {
 
 func matches(r *row, pairs []any) bool {
 	for i := 0; i+1 < len(pairs); i += 2 {
-		have := r.values[pairs[i].(string)]
+		name, _ := pairs[i].(string)
+		have := r.values[name]
 		switch want := pairs[i+1].(type) {
 		case string: // empty and absent are one
 			if s, _ := have.(string); s != want {

@@ -41,7 +41,6 @@ type generator struct {
 	out    *csv.Writer
 	now    time.Time
 	report int
-	last   []string
 }
 
 // generate makes up the reports of a number of orders, as one table for all plants: releases, consumption, operations,

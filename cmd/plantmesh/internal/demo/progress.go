@@ -25,7 +25,6 @@ type progress struct {
 	terminal bool
 	width    int
 	watch    *watcher
-	expected map[plantmesh.SiteID]int // events by plant
 	total    int
 	began    time.Time
 

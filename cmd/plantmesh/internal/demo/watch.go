@@ -80,11 +80,10 @@ func (w *watcher) status(name plantmesh.SiteID) (*adminv1.GetStatusResponse, boo
 
 // wait waits until a condition holds. It gives up when nothing that moves has moved for a while, and says what is missing.
 func (w *watcher) wait(ctx context.Context, what string, holds func() (bool, string)) error {
-	last, missing := "", ""
-	since := time.Now()
+	last, since := "", time.Now()
 	for {
-		var ok bool
-		if ok, missing = holds(); ok {
+		ok, missing := holds()
+		if ok {
 			return nil
 		}
 		if now := w.fingerprint() + missing; now != last {
