@@ -161,7 +161,7 @@ func TestBlocksThatAreNotTheOriginsHistoryAreRefused(t *testing.T) {
 				}
 				w, hq := lie(t, l)
 				one := history(t, w, "plant-a/production")
-				time.Sleep(time.Second)
+				pass(time.Second)
 				bad = c.send(one, history(t, w, "plant-a/production"))
 				good = history(t, w, "plant-a/quality")
 				close(ready)
@@ -227,7 +227,7 @@ func TestOnlyStreamsOfThePeerItselfAreTakenFromIt(t *testing.T) {
 		}
 		_, hq := lie(t, l)
 		hq.eventually("connected", connected)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		select {
 		case stream := <-asked:
 			t.Errorf("%s was asked for", stream)
@@ -290,7 +290,7 @@ func TestPeerThatDoesNotAcceptIsTriedAgain(t *testing.T) {
 			return call.Context().Err()
 		}
 		_, hq := lie(t, l)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		r := hq.running.mesh.Status().Replicas[0]
 		if calls.Load() < 3 || r.State != adminv1.ReplicaState_REPLICA_STATE_DISCONNECTED || r.Reason == "" || r.LagEvents != 50 {
 			t.Errorf("%d calls, replica %+v", calls.Load(), r)
@@ -304,7 +304,7 @@ func TestReplicaThatGetsNothingSaysSo(t *testing.T) {
 		l := &liar{heads: offer("plant-a/production")}
 		l.serve = func(_ string, call peerv1.PeerService_ReplicateServer) error { return frames(call) }
 		_, hq := lie(t, l)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		r := hq.running.mesh.Status().Replicas[0]
 		if r.State != adminv1.ReplicaState_REPLICA_STATE_CATCHING_UP || r.Reason == "" || r.LagEvents != 50 {
 			t.Errorf("replica %+v", r)

@@ -54,7 +54,7 @@ func TestLagIsKnownOnBothSides(t *testing.T) {
 		plant, hq := pair(t)
 		plant.publish(10)
 		hq.holds(plant, plant.stream())
-		time.Sleep(time.Second)
+		pass(time.Second)
 		r, f := hq.running.mesh.Status().Replicas[0], plant.running.mesh.Status().Followers[0]
 		if r.State != adminv1.ReplicaState_REPLICA_STATE_CURRENT || r.Offset != 10 || r.LagEvents != 0 || r.Link != plant.address {
 			t.Errorf("replica %+v", r)
@@ -98,7 +98,7 @@ func TestShortHangIsSatOut(t *testing.T) {
 		since := hq.eventually("connected", connected).Links[0].Since
 		plant.fabric.Cut("plant-a", "hq", meshtest.Hang)
 		plant.publish(50)
-		time.Sleep(8 * time.Second)
+		pass(8 * time.Second)
 		plant.fabric.Heal("plant-a", "hq")
 		hq.holds(plant, plant.stream())
 		if s := hq.running.mesh.Status().Links[0]; s.Since != since {
@@ -131,7 +131,7 @@ func TestPeerThatCallsIsCalledBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, meshtest.NewFabric())
 		hq := w.add("hq", mesh.Config{Peers: []string{meshtest.Address("plant-a")}, Subscriptions: everything}).start()
-		time.Sleep(5 * time.Minute) // the back-off is at its longest
+		pass(5 * time.Minute) // the back-off is at its longest
 		w.add("plant-a", mesh.Config{Peers: []string{hq.address}}).start()
 		began := time.Now()
 		hq.eventually("connected", connected)
@@ -166,7 +166,7 @@ func TestOnlySubscribedStreamsAreReplicated(t *testing.T) {
 			Peers: []string{plant.address}, Subscriptions: []mesh.Subscription{{From: "plant-*", Streams: []string{"qual*"}}},
 		}).start()
 		hq.holds(plant, "plant-a/quality")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if heads := hq.running.log.Heads(); len(heads) != 1 {
 			t.Errorf("it holds %+v", heads)
 		}

@@ -63,7 +63,7 @@ func simulate(t *testing.T, random *rand.Rand) {
 			n.publish(count)
 			acknowledged[n.site] += count
 		}
-		time.Sleep(time.Duration(random.Int64N(int64(2 * time.Minute))))
+		pass(time.Duration(random.Int64N(int64(2 * time.Minute))))
 	}
 	for _, a := range names {
 		for _, b := range names {

@@ -51,7 +51,7 @@ func TestOriginThatLostItsDiskStallsTheReplicaAndNothingElse(t *testing.T) {
 		}
 		plant.stop()
 		plant.disk = vfs.NewMem()
-		time.Sleep(time.Minute) // in virtual time no clock tick would tell the new history from the old
+		pass(time.Minute) // in virtual time no clock tick would tell the new history from the old
 		plant.start().publish(100)
 		hq.stalled(plant.stream(), "another incarnation", "the origin has begun a new history", "keep this node's data folder")
 		plant.publishTo(quality, 10, 0)
@@ -83,10 +83,10 @@ func TestOriginRestoredFromABackupStallsTheReplica(t *testing.T) {
 		hq.stalled(plant.stream(), "it holds 1 to 50", "this copy holds more than the origin")
 		// It goes on with other events under the same offsets: a second history.
 		plant.publish(50)
-		time.Sleep(2 * mesh.DefaultStallRetry)
+		pass(2 * mesh.DefaultStallRetry)
 		hq.stalled(plant.stream(), "chain diverged", "plantmesh verify")
 		plant.publish(50)
-		time.Sleep(2 * mesh.DefaultStallRetry)
+		pass(2 * mesh.DefaultStallRetry)
 		hq.stalled(plant.stream(), "chain diverged")
 		if head, err := hq.running.log.Head(plant.stream()); err != nil || head.Offset != 100 {
 			t.Errorf("the replica moved: %+v, %v", head, err)
@@ -140,7 +140,7 @@ func TestWithheldStreamIsExplained(t *testing.T) {
 		plant.config.Export = []mesh.ExportRule{{Streams: []string{"quality"}, To: []string{"*"}}}
 		plant.start().publish(10)
 		hq.eventually("connected", connected)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		r := hq.running.mesh.Status().Replicas[0]
 		if r.State != adminv1.ReplicaState_REPLICA_STATE_DISCONNECTED || !strings.Contains(r.Reason, "export rules") {
 			t.Errorf("replica %+v", r)

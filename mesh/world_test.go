@@ -323,3 +323,6 @@ func noise(seed, size int) string {
 	}
 	return string(b)
 }
+
+// pass lets time go by, which inside a bubble costs none.
+func pass(d time.Duration) { <-time.After(d) }
