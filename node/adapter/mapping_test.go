@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/plantmesh/plantmesh"
@@ -124,4 +125,79 @@ func BenchmarkMapRow(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// The examples in the documentation and under deploy are real.
+func TestEveryExampleMappingCompiles(t *testing.T) {
+	for _, path := range []string{productionMapping, "../../deploy/examples/shop-floor.yaml"} {
+		compileFor(t, path, "plant-a")
+	}
+	text, err := os.ReadFile("../../docs/adapters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```")
+	found := false
+	for _, block := range blocks {
+		mapping, ok := strings.CutPrefix(block, "yaml\n")
+		if !ok || !strings.HasPrefix(mapping, "time_zone:") {
+			continue
+		}
+		found = true
+		config, err := adapter.ParseMapping("docs/adapters.md", []byte(mapping))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := adapter.Compile(config, "plant-a"); err != nil {
+			t.Error(err)
+		}
+	}
+	if !found {
+		t.Error("docs/adapters.md shows no mapping")
+	}
+}
+
+func TestMappingFaultsNameLineAndColumn(t *testing.T) {
+	const head = "time_zone: UTC\nsource: '\"//x\"'\nevents:\n  - type: plantmesh.manufacturing.v1.ProductionCompleted\n    id: digest(row)\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown key":      {"time_zon: UTC\n", `m.yaml:1:1: unknown key "time_zon"`},
+		"no zone":          {"source: '\"x\"'\n", "time_zone \"\": give an IANA name"},
+		"misspelt field":   {head + "    time: time(row[\"t\"], \"15:04\")\n    fields:\n      oder_id: row[\"o\"]\n", `m.yaml:8:16: plantmesh.manufacturing.v1.ProductionCompleted has no field "oder_id"`},
+		"wrong type":       {head + "    time: '\"now\"'\n    fields: {}\n", "yields string, not google.protobuf.Timestamp"},
+		"broken CEL":       {head + "    time: time(row[\n    fields: {}\n", "m.yaml:6:11: events[0].time: Syntax error"},
+		"unknown function": {head + "    time: tyme(row[\"t\"])\n    fields: {}\n", "undeclared reference to 'tyme'"},
+		"message as text":  {head + "    time: time(row[\"t\"], \"15:04\")\n    fields:\n      quantity: row[\"q\"]\n", "quantity is a Quantity: give a section with its fields, value, unit"},
+		"unknown type":     {strings.Replace(head, "ProductionCompleted", "Nothing", 1) + "    time: time(row[\"t\"], \"15:04\")\n    fields: {}\n", "unknown event type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, err := adapter.ParseMapping("m.yaml", []byte(c.text))
+			if err == nil {
+				_, err = adapter.Compile(config, "plant-a")
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzParseMapping(f *testing.F) {
+	for _, path := range []string{productionMapping, "../../deploy/examples/shop-floor.yaml"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		config, err := adapter.ParseMapping("fuzz.yaml", text)
+		if err != nil {
+			return
+		}
+		m, err := adapter.Compile(config, "plant-a")
+		if err != nil {
+			return
+		}
+		_, _, _ = m.Event(adapter.Row{Line: 1, Values: map[string]string{"a": "b"}})
+	})
 }
