@@ -79,14 +79,3 @@ func loadConfig(path string) (config.Config, error) {
 	}
 	return cfg, &usageError{err: err}
 }
-
-// explain adds to an error of a call what the person at the terminal can do.
-func explain(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, plantmesh.ErrNotAnAdmin):
-		return fmt.Errorf("%w; use the node's own configuration (--config), or name this client under `admins` there", err)
-	}
-	return err
-}

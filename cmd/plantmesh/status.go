@@ -28,7 +28,7 @@ func newStatus() *cobra.Command {
 			defer func() { _ = client.Close() }()
 			status, err := client.Admin().GetStatus(cmd.Context(), &adminv1.GetStatusRequest{})
 			if err != nil {
-				return explain(plantmesh.FromStatus(err))
+				return plantmesh.FromStatus(err)
 			}
 			if asJSON {
 				return writeMessage(cmd.OutOrStdout(), status)

@@ -34,7 +34,7 @@ Exit status 1 if a stream is damaged or not its origin's, or if an origin could 
 					return err
 				}
 			} else if err := v.online(cmd, &c, args); err != nil {
-				return explain(err)
+				return err
 			}
 			return v.finish()
 		},

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"plantmesh": main})
+}
+
+// TestScripts runs the command line as its users do: each script in testdata/script is a session in a folder of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"freeport": freePort,
+			"node":     startNode,
+			"waitfor":  waitFor,
+		},
+	})
+}
+
+// freeport NAME: sets the variable to a loopback address that was free a moment ago.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+// node CONFIG: runs a node in the background until the script ends, and waits until it serves.
+func startNode(ts *testscript.TestScript, _ bool, args []string) {
+	binary, err := exec.LookPath("plantmesh")
+	ts.Check(err)
+	command := exec.Command(binary, "run", "--config", ts.MkAbs(args[0]))
+	output, err := command.StderrPipe()
+	ts.Check(err)
+	ts.Check(command.Start())
+	serves := make(chan bool, 1)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		lines := bufio.NewScanner(output)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "node serves") {
+				serves <- true
+			}
+		}
+		serves <- false
+	}()
+	ts.Defer(func() {
+		_ = command.Process.Signal(os.Interrupt)
+		<-drained
+		_ = command.Wait()
+	})
+	select {
+	case ok := <-serves:
+		if !ok {
+			ts.Fatalf("the node of %s does not serve", args[0])
+		}
+	case <-time.After(time.Minute):
+		ts.Fatalf("the node of %s does not serve in time", args[0])
+	}
+}
+
+// waitfor CONFIG replica STREAM OFFSET | waitfor CONFIG adapter READ: waits until a node's status says so.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	c := connection{config: ts.MkAbs(args[0])}
+	client, err := c.dial()
+	ts.Check(err)
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := client.Admin().GetStatus(ctx, &adminv1.GetStatusRequest{})
+		ts.Check(err)
+		if holds(ts, status, args[1:]) {
+			return
+		}
+		<-tick.C
+	}
+}
+
+func holds(ts *testscript.TestScript, s *adminv1.GetStatusResponse, want []string) bool {
+	switch want[0] {
+	case "replica":
+		for _, r := range s.GetReplicas() {
+			if r.GetStream() == want[1] && r.GetOffset() >= parse(ts, want[2]) {
+				return true
+			}
+		}
+	case "adapter":
+		for _, a := range s.GetAdapters() {
+			if a.GetTotal().GetRead() >= parse(ts, want[1]) {
+				return true
+			}
+		}
+	default:
+		ts.Fatalf("waitfor: unknown condition %q", want[0])
+	}
+	return false
+}
+
+func parse(ts *testscript.TestScript, s string) uint64 {
+	n, err := strconv.ParseUint(s, 10, 64)
+	ts.Check(err)
+	return n
+}
+
+// People copy from deploy; the demo has to work without it.
+func TestShopFloorExampleIsTheDemosMapping(t *testing.T) {
+	example, err := os.ReadFile("../../deploy/examples/shop-floor.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedded, err := os.ReadFile(filepath.Join("internal", "demo", "shop-floor.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(example) != string(embedded) {
+		t.Error("deploy/examples/shop-floor.yaml and the demo's copy differ: copy one over the other")
+	}
+}
