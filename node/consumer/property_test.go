@@ -160,11 +160,11 @@ func (l life) live(t *testing.T) string {
 			last[key] = append(last[key], at)
 		}
 		c := s.consume(cfg, m)
-		time.Sleep(r.length)
+		<-time.After(r.length)
 		survivor := s.fs
 		if r.kept >= 0 {
 			survivor = s.fs.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: r.kept, RNG: rand.New(rand.NewPCG(l.mood, 1))})
-			time.Sleep(r.lost)
+			<-time.After(r.lost)
 		}
 		c.end(t)
 		s.close()
@@ -173,7 +173,7 @@ func (l life) live(t *testing.T) string {
 	}
 	m.mend()
 	c := s.consume(cfg, m)
-	time.Sleep(time.Minute)
+	<-time.After(time.Minute)
 	synctest.Wait()
 	got := c.Status()
 	c.end(t)

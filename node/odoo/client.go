@@ -24,8 +24,9 @@ const (
 	callTimeout = 150 * time.Second
 	// maxReply bounds what is read of one reply.
 	maxReply = 64 << 20
-	// idleConnections are kept open beyond the calls in flight.
+	// idleConnections are kept open beyond the calls in flight, for idleTimeout.
 	idleConnections = 64
+	idleTimeout     = 90 * time.Second
 )
 
 var tracer = otel.Tracer("github.com/plantmesh/plantmesh/node/odoo")
@@ -47,8 +48,7 @@ func NewClient(address, database, key string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("odoo address %q: %w", address, err)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = idleConnections
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTimeout}
 	return &Client{base: base, database: database, key: key, http: &http.Client{Transport: transport, Timeout: callTimeout}}, nil
 }
 

@@ -148,7 +148,7 @@ func (s *site) kill() {
 		return
 	}
 	_ = s.command.Process.Kill()
-	<-s.exited
+	_ = <-s.exited // killed: it has nothing more to say
 	s.command = nil
 }
 
@@ -159,7 +159,7 @@ func (s *site) stop() {
 	}
 	_ = s.command.Process.Signal(os.Interrupt)
 	select {
-	case <-s.exited:
+	case _ = <-s.exited:
 		s.command = nil
 	case <-time.After(stopTimeout):
 		s.kill()
