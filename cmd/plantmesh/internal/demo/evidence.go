@@ -54,7 +54,7 @@ type verified struct {
 
 // gather reads everything.
 func gather(ctx context.Context, s *show, erp *odoo.Client) (*evidence, error) {
-	e := &evidence{origin: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}, atHQ: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}}
+	e := &evidence{rejects: []Reject{}, origin: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}, atHQ: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}}
 	for name, site := range s.cluster.sites {
 		if err := e.verify(ctx, name, site); err != nil {
 			return nil, fmt.Errorf("verify %s: %w", name, err)
