@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -68,7 +69,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if !o.Once {
-		stayUp(ctx, o, c)
+		stayUp(ctx, o, c, in.mapping)
 	}
 	if !r.Verified {
 		return ErrFailed
@@ -109,14 +110,23 @@ func openInput(o Options, dir string) (*input, error) {
 }
 
 // stayUp says what to try, and waits.
-func stayUp(ctx context.Context, o Options, c *cluster) {
-	hq, a := c.sites[siteHQ], c.sites[plants[0]]
+func stayUp(ctx context.Context, o Options, c *cluster, mapping string) {
+	hq, a, program := c.sites[siteHQ], c.sites[plants[0]], programName(c.binary)
 	fmt.Fprintf(o.out(), `
 The sites are up until you press Ctrl-C. Try, in another terminal:
-  plantmesh status --config %s
-  plantmesh tail --config %s --from earliest --subject 'order/*'
-  plantmesh verify --config %s
-  cp FILE.csv %s/     (columns: see %s)
-`, hq.config, hq.config, hq.config, a.inbox, filepath.Join(c.dir, "shop-floor.yaml"))
+  %[1]s status --config %[2]s
+  %[1]s tail --config %[2]s --from earliest --subject 'order/*'
+  %[1]s verify --config %[2]s
+  cp FILE.csv %[3]s/
+      (its columns: see %[4]s)
+`, program, hq.config, a.inbox, mapping)
 	<-ctx.Done()
+}
+
+// programName is how this program can be called again.
+func programName(binary string) string {
+	if strings.Contains(binary, "go-build") { // of go run: it is gone when the demo ends
+		return "go run ./cmd/plantmesh"
+	}
+	return binary
 }
