@@ -86,7 +86,7 @@ func (p *plant) cut() {
 	p.conn = nil
 }
 
-func startPlant(t *testing.T) (p *plant, restart func()) {
+func startPlant(t testing.TB) (p *plant, restart func()) {
 	t.Helper()
 	p, err := newPlant(t.TempDir())
 	if err != nil {
