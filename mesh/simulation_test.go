@@ -16,7 +16,7 @@ import (
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
 
-var seeds = flag.Uint64("mesh.seeds", 6, "how many random histories the simulation plays")
+var seeds = flag.Uint64("mesh.seeds", 4, "how many random histories the simulation plays")
 
 // A mesh of three lives through an hour of cuts, hangs, power cuts and restarts, all the while recording. In the end
 // every site holds exactly what every origin has acknowledged.
