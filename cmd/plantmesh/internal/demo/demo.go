@@ -62,7 +62,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	r := judge(in, e)
-	r.Seconds = time.Since(began).Seconds()
+	r.Seconds, r.RecordedApart = time.Since(began).Seconds(), s.apart
+	r.Kills = append(r.Kills, s.kills...)
 	stopWatching()
 	background.Wait()
 	if err := r.print(o, dir); err != nil {

@@ -4,7 +4,10 @@
 //	options.go, demo.go    what was asked for, and the run from first to last
 //	sites.go, wire.go      the processes, and the lines between them
 //	generator.go, input.go the events: made up, or a file of a real factory
-//	feed.go, scenes.go     how they are dropped, and what goes wrong meanwhile
+//	feed.go                how they are dropped
+//	scenes.go, kill.go     what goes wrong meanwhile
 //	watch.go, progress.go  where everything stands, and how it is shown
-//	evidence.go, verdict.go, report.go    what is there in the end, what it means, how it is said
+//	evidence.go            what is there in the end
+//	verdict.go, replicas.go, inodoo.go    what it means: at the plants, at the other sites, in Odoo
+//	report.go              how it is said
 package demo

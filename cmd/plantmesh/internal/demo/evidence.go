@@ -21,6 +21,7 @@ import (
 // evidence is what is there in the end, read from the sites and from Odoo.
 type evidence struct {
 	files    []importedFile
+	again    uint64 // rows of the file that was dropped twice
 	rejects  []Reject
 	origin   map[plantmesh.StreamName][]*eventv1.RecordedEvent // every plant's own streams, read at the plant
 	atHQ     map[plantmesh.StreamName][]*eventv1.RecordedEvent // the same, read at hq
@@ -29,6 +30,7 @@ type evidence struct {
 	parked   []*adminv1.ParkedSubject
 	journal  []odoo.Applied
 	totals   odoo.Totals
+	orders   []odoo.Order
 
 	publish, endToEnd *adminv1.Latency // publish: of the slowest plant
 }
@@ -54,7 +56,7 @@ type verified struct {
 
 // gather reads everything.
 func gather(ctx context.Context, s *show, erp *odoo.Client) (*evidence, error) {
-	e := &evidence{rejects: []Reject{}, origin: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}, atHQ: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}}
+	e := &evidence{again: s.again, rejects: []Reject{}, origin: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}, atHQ: map[plantmesh.StreamName][]*eventv1.RecordedEvent{}}
 	for name, site := range s.cluster.sites {
 		if err := e.verify(ctx, name, site); err != nil {
 			return nil, fmt.Errorf("verify %s: %w", name, err)
@@ -163,6 +165,9 @@ func (e *evidence) readERP(ctx context.Context, erp *odoo.Client) (err error) {
 	}
 	if e.totals, err = reader.Totals(ctx); err != nil {
 		return fmt.Errorf("read Odoo's time entries: %w", err)
+	}
+	if e.orders, err = reader.Orders(ctx); err != nil {
+		return fmt.Errorf("read Odoo's manufacturing orders: %w", err)
 	}
 	return nil
 }

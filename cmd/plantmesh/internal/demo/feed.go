@@ -28,6 +28,7 @@ type feed struct {
 // chunk is one file. lines maps its lines, the first being 1, to those of the input.
 type chunk struct {
 	name  string
+	rows  uint64
 	text  []byte
 	lines []int
 }
@@ -45,6 +46,7 @@ func newFeed(in *input) *feed {
 				c.lines = make([]int, bytes.Count(in.header, []byte("\n")))
 				texts[r.site] = c
 			}
+			c.rows++
 			c.text = append(c.text, r.text...)
 			for i := range bytes.Count(r.text, []byte("\n")) {
 				c.lines = append(c.lines, r.line+i)
@@ -70,14 +72,15 @@ func (f *feed) drop(s *site, round int) (bool, error) {
 	return true, place(s, c.name, c.text)
 }
 
-// dropAgain puts a plant's first file into its inbox a second time, under another name.
-func (f *feed) dropAgain(s *site) (bool, error) {
+// dropAgain puts a plant's first file into its inbox a second time, under the name that it returns; empty if it had none.
+func (f *feed) dropAgain(s *site) (name string, rows uint64, err error) {
 	for _, c := range f.chunks[s.name] {
 		if c.name != "" {
-			return true, place(s, redropPrefix+strings.TrimPrefix(c.name, chunkPrefix), c.text)
+			name = redropPrefix + strings.TrimPrefix(c.name, chunkPrefix)
+			return name, c.rows, place(s, name, c.text)
 		}
 	}
-	return false, nil
+	return "", 0, nil
 }
 
 // place writes a file beside the inbox and renames it into place.

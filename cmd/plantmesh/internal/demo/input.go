@@ -35,6 +35,7 @@ type eventKey struct{ source, id string }
 type expected struct {
 	stream  plantmesh.StreamName
 	subject string
+	line    int // of its first row
 }
 
 // readInput splits a table by the mapping's site. Rows whose site cannot be told go to the first plant, which rejects them.
@@ -107,7 +108,12 @@ func (in *input) add(r row, columns, fields []string, mappings map[plantmesh.Sit
 		return
 	}
 	r.site = site
-	if event, kind, err := mappings[site].Event(table); err == nil {
-		in.events[eventKey{event.GetSource(), event.GetId()}] = expected{stream: plantmesh.StreamOf(site, kind.Domain), subject: event.GetSubject()}
+	event, kind, err := mappings[site].Event(table)
+	if err != nil {
+		return
+	}
+	key := eventKey{event.GetSource(), event.GetId()}
+	if _, repeated := in.events[key]; !repeated {
+		in.events[key] = expected{stream: plantmesh.StreamOf(site, kind.Domain), subject: event.GetSubject(), line: r.line}
 	}
 }

@@ -124,12 +124,7 @@ func (p *progress) show() {
 func (p *progress) picture(hq *adminv1.GetStatusResponse, now sample, recording, applying float64) []string {
 	lines := []string{"", fmt.Sprintf("  %-9s %-*s %7s  %-12s %s", "SITE", barWidth+2, "AT HQ", "EVENTS", "LINK TO HQ", "LAG")}
 	for _, plant := range plants {
-		recorded, there := recordedAt(p.watch, plant), uint64(0)
-		for _, s := range hq.GetStreams() {
-			if plantmesh.StreamName(s.GetStream()).Origin() == plant {
-				there += s.GetHeadOffset()
-			}
-		}
+		recorded, there := recordedAt(p.watch, plant), headsOf(hq, plant)
 		_, up := p.watch.status(plant)
 		state := linkState(hq, plant)
 		if !up {
@@ -153,9 +148,14 @@ func bar(done, all uint64) string {
 // recordedAt counts a plant's own events.
 func recordedAt(w *watcher, plant plantmesh.SiteID) uint64 {
 	s, _ := w.status(plant)
+	return headsOf(s, plant)
+}
+
+// headsOf counts the events of one origin that a node holds.
+func headsOf(s *adminv1.GetStatusResponse, origin plantmesh.SiteID) uint64 {
 	var n uint64
 	for _, stream := range s.GetStreams() {
-		if !stream.GetReplica() {
+		if plantmesh.StreamName(stream.GetStream()).Origin() == origin {
 			n += stream.GetHeadOffset()
 		}
 	}

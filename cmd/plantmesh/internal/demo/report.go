@@ -33,12 +33,16 @@ type Report struct {
 	EndToEndP99 float64 `json:"end_to_end_p99_ms"` // from the plant's disk to the commit in Odoo; the time cut off counts
 	Seconds     float64 `json:"seconds"`
 
-	StreamsVerified int            `json:"streams_verified"`
-	ByType          map[string]int `json:"by_type"`
-	Totals          Totals         `json:"totals"`      // over the operation reports at hq
-	OdooTotals      Totals         `json:"odoo_totals"` // over Odoo's time entries
-	Rejects         []Reject       `json:"rejects"`
-	Problems        []string       `json:"problems"`
+	StreamsVerified  int    `json:"streams_verified"`  // every copy of a stream, read again block by block
+	ReplicasVerified int    `json:"replicas_verified"` // of these: replicas, compared with their origins
+	RecordedApart    uint64 `json:"recorded_apart"`    // events that plant-b recorded while it was cut off
+	Kills            []Kill `json:"kills"`
+
+	ByType     map[string]int `json:"by_type"`
+	Totals     Totals         `json:"totals"`      // over the operation reports at hq
+	OdooTotals Totals         `json:"odoo_totals"` // over Odoo's time entries
+	Rejects    []Reject       `json:"rejects"`
+	Problems   []string       `json:"problems"`
 }
 
 // Totals are sums over operation reports.
@@ -85,7 +89,7 @@ func (r *Report) table(o Options, dir string) error {
 	line("skipped", r.Skipped, "rows that are nobody's event")
 	line("recorded", r.Recorded, "events in the plants' logs")
 	line("redropped", r.Redropped, "rows of the file that was dropped twice: duplicates, all of them")
-	line("replicated", r.Replicated, fmt.Sprintf("events at hq; %d streams verified against their origins, over all sites", r.StreamsVerified))
+	line("replicated", r.Replicated, fmt.Sprintf("events at hq; %d replicas over all sites verified against their origins", r.ReplicasVerified))
 	line("applied", r.Applied, "events whose effect is in Odoo")
 	line("no effect", r.Ignored, "events of types that do nothing in Odoo yet")
 	line("parked", r.Parked, "events that Odoo refused, and those held back behind them")

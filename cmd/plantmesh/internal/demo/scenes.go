@@ -3,9 +3,9 @@ package demo
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"github.com/plantmesh/plantmesh"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
 
 // The rounds at which something happens.
@@ -28,6 +28,10 @@ type show struct {
 	watch    *watcher
 	progress *progress
 	killHQ   bool
+
+	again uint64 // rows of the file that was dropped twice
+	kills []Kill
+	apart uint64 // events that plant-b recorded while it was cut off
 }
 
 // play feeds all rounds while things go wrong, and waits until all has arrived.
@@ -42,15 +46,7 @@ func (s *show) play(ctx context.Context) error {
 			return err
 		}
 	}
-	s.progress.scene(fmt.Sprintf("%s: the first file is dropped a second time", plants[0]))
-	if _, err := s.feed.dropAgain(s.cluster.sites[plants[0]]); err != nil {
-		return err
-	}
-	again := map[plantmesh.SiteID]string{plants[0]: redropPrefix + "01.csv"}
-	if s.feed.chunks[plants[0]][0].name == "" {
-		again = nil
-	}
-	if err := s.watch.wait(ctx, "second drop", s.watch.imported(again)); err != nil {
+	if err := s.dropAgain(ctx); err != nil {
 		return err
 	}
 	s.progress.scene("waiting until every event is at hq, and in Odoo")
@@ -67,8 +63,9 @@ func (s *show) round(ctx context.Context, round int) error {
 		s.progress.scene(fmt.Sprintf("%s is cut off from everybody; it goes on recording", siteCut))
 		s.cluster.cutOff(siteCut, true)
 	case roundMend:
-		s.progress.scene(fmt.Sprintf("%s is back on the line, and catches up", siteCut))
-		s.cluster.cutOff(siteCut, false)
+		if err := s.mend(ctx); err != nil {
+			return err
+		}
 	}
 	given := map[plantmesh.SiteID]string{}
 	for _, plant := range plants {
@@ -80,39 +77,48 @@ func (s *show) round(ctx context.Context, round int) error {
 			given[plant] = s.feed.chunks[plant][round].name
 		}
 	}
-	if round == roundKill {
-		if err := s.killImporting(ctx, maps.Clone(given)); err != nil {
+	if round >= roundKill && !s.interrupted(siteKilled) {
+		if err := s.killReading(ctx, given[siteKilled], round == rounds-1); err != nil {
 			return err
 		}
 	}
 	if round == roundKillHQ && s.killHQ {
-		s.progress.scene("hq is killed (kill -9) and started again")
-		s.cluster.sites[siteHQ].kill()
-		if err := s.cluster.start(siteHQ); err != nil {
+		if err := s.killApplying(ctx, given); err != nil {
 			return err
 		}
 	}
 	return s.watch.wait(ctx, fmt.Sprintf("round %d", round+1), s.watch.imported(given))
 }
 
-// killImporting kills a plant while it reads, and starts it again.
-func (s *show) killImporting(ctx context.Context, given map[plantmesh.SiteID]string) error {
-	s.progress.scene(fmt.Sprintf("%s is killed (kill -9) as it reads, and started again", siteKilled))
-	name := given[siteKilled]
-	reading := func() (bool, string) {
-		status, _ := s.watch.status(siteKilled)
-		for _, a := range status.GetAdapters() {
-			for _, f := range a.GetFiles() {
-				if f.GetName() == name {
-					return true, ""
-				}
-			}
+// mend puts the site that was cut off back on the line, and notes what it recorded alone.
+func (s *show) mend(ctx context.Context) error {
+	heads := map[plantmesh.SiteID]uint64{}
+	for _, name := range []plantmesh.SiteID{siteCut, siteHQ} {
+		status, err := s.cluster.sites[name].client.Admin().GetStatus(ctx, &adminv1.GetStatusRequest{})
+		if err != nil {
+			return plantmesh.FromStatus(err)
 		}
-		return name == "", fmt.Sprintf("%s has not begun %s", siteKilled, name)
+		heads[name] = headsOf(status, siteCut)
 	}
-	if err := s.watch.wait(ctx, "kill", reading); err != nil {
-		return err
+	s.apart = heads[siteCut] - min(heads[siteCut], heads[siteHQ])
+	s.progress.scene(fmt.Sprintf("%s is back on the line; it recorded %d events alone", siteCut, s.apart))
+	s.cluster.cutOff(siteCut, false)
+	return nil
+}
+
+// dropAgain drops a file a second time, under another name.
+func (s *show) dropAgain(ctx context.Context) error {
+	for _, plant := range plants {
+		name, rows, err := s.feed.dropAgain(s.cluster.sites[plant])
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			continue
+		}
+		s.again = rows
+		s.progress.scene(fmt.Sprintf("%s: the first file is dropped a second time", plant))
+		return s.watch.wait(ctx, "second drop", s.watch.imported(map[plantmesh.SiteID]string{plant: name}))
 	}
-	s.cluster.sites[siteKilled].kill()
-	return s.cluster.start(siteKilled)
+	return nil
 }

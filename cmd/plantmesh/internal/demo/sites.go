@@ -109,7 +109,7 @@ func (c *cluster) setUp(s *site, mapping string, erp odoo.Config) error {
 				cfg.Odoo = &erp
 				return
 			}
-			cfg.Subscriptions = []config.Subscription{{From: "*", Streams: []string{"quality"}}}
+			cfg.Subscriptions = []config.Subscription{{From: "*", Streams: []string{sharedDomain}}}
 			cfg.Adapters = []config.Adapter{{
 				Name: adapterName, Kind: config.KindFile, Dir: "inbox", Pattern: "*.csv", Mapping: mapping, SettleSeconds: settleSeconds,
 			}}

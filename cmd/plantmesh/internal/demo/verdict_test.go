@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/apd/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/adapter"
@@ -32,15 +34,26 @@ func whole(t *testing.T) (*input, *evidence) {
 	file.Duplicates = uint64(len(in.rows)) - file.GetRecorded()
 	for stream, events := range e.origin {
 		e.atHQ[stream] = slices.Clone(events)
-		e.verified = append(e.verified, verified{site: siteHQ, result: &adminv1.VerifyResponse{Stream: string(stream), Result: adminv1.VerifyResult_VERIFY_RESULT_VERIFIED}})
+		for _, site := range followersOf(stream) {
+			e.verified = append(e.verified, verified{site: site, result: &adminv1.VerifyResponse{
+				Stream: string(stream), Replica: true, HeadOffset: uint64(len(events)), Result: adminv1.VerifyResult_VERIFY_RESULT_VERIFIED,
+			}})
+		}
 		for _, r := range events {
+			if !mustReachOdoo[protoreflect.FullName(r.GetEvent().GetType())] {
+				e.counts.Ignored++
+				continue
+			}
 			e.journal = append(e.journal, odoo.Applied{
 				Event: odoo.EventKey(r.GetEvent().GetSource(), r.GetEvent().GetId()), Stream: stream, Offset: plantmesh.Offset(r.GetOffset()), Subject: r.GetEvent().GetSubject(),
 			})
 			e.counts.Applied++
 		}
 	}
-	e.files = []importedFile{{plant: plants[0], name: chunkPrefix + "01.csv", counts: &file}}
+	again := &adminv1.ImportCounts{Read: 7, Duplicates: 6, Rejected: 1}
+	e.files = []importedFile{{plant: plants[0], name: chunkPrefix + "01.csv", counts: &file}, {plant: plants[0], name: redropPrefix + "01.csv", counts: again}}
+	e.again = 7
+	e.orders = produced(t, e)
 	sums := &Report{ByType: map[string]int{}, Totals: newTotals()}
 	for _, events := range e.origin {
 		for _, r := range events {
@@ -49,6 +62,28 @@ func whole(t *testing.T) (*input, *evidence) {
 	}
 	e.totals = odoo.Totals{Entries: sums.Totals.Entries, Completed: sums.Totals.Completed, Rejected: sums.Totals.Rejected, Review: sums.Totals.Review}
 	return in, e
+}
+
+// produced is what Odoo says of the orders, split into two parts each as Odoo does now and then.
+func produced(t *testing.T, e *evidence) []odoo.Order {
+	t.Helper()
+	sums := map[string]*apd.Decimal{}
+	for _, events := range e.origin {
+		for _, r := range events {
+			if err := addCompletion(sums, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var orders []odoo.Order
+	for name, sum := range sums {
+		rest := new(apd.Decimal)
+		if _, err := apd.BaseContext.Sub(rest, sum, apd.New(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		orders = append(orders, odoo.Order{Order: name, Produced: apd.New(1, 0)}, odoo.Order{Order: name, Produced: rest})
+	}
+	return orders
 }
 
 // record gives the input's events offsets, as their plants would. Rows that make no event count as duplicates here.
@@ -129,10 +164,73 @@ func TestVerdictSeesEveryFault(t *testing.T) {
 		},
 		"not verified": {
 			func(e *evidence) { e.verified[0].result.Result = adminv1.VerifyResult_VERIFY_RESULT_DIVERGED },
-			func(r *Report) bool { return len(r.Problems) == 1 },
+			func(r *Report) bool { return len(r.Problems) == 2 },
 		},
 		"other sums in Odoo": {
 			func(e *evidence) { e.totals.Entries++ },
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"a stranger at the origin hides nothing": {
+			func(e *evidence) {
+				stranger := proto.CloneOf(e.origin[streamA][0])
+				stranger.Event.Id = "stranger"
+				e.origin[streamA][0] = stranger
+			},
+			func(r *Report) bool { return r.Lost == 2 },
+		},
+		"recorded in another order than the rows": {
+			func(e *evidence) {
+				for _, events := range []map[plantmesh.StreamName][]*eventv1.RecordedEvent{e.origin, e.atHQ} {
+					one, two := proto.CloneOf(events[streamA][0]), proto.CloneOf(events[streamA][1])
+					one.Offset, two.Offset = two.GetOffset(), one.GetOffset()
+					events[streamA][0], events[streamA][1] = two, one
+				}
+			},
+			func(r *Report) bool { return r.OutOfOrder == 1 },
+		},
+		"changed on the way": {
+			func(e *evidence) {
+				changed := proto.CloneOf(e.atHQ[streamA][0])
+				changed.Event.Data = changed.Event.Data[:len(changed.Event.Data)-1]
+				e.atHQ[streamA][0] = changed
+			},
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"more at hq than at the origin": {
+			func(e *evidence) {
+				more := proto.CloneOf(e.atHQ[streamA][0])
+				more.Offset = uint64(len(e.atHQ[streamA]) + 1)
+				e.atHQ[streamA] = append(e.atHQ[streamA], more)
+				e.counts.Ignored++
+			},
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"replica that nobody verified": {
+			func(e *evidence) { e.verified = e.verified[1:] },
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"replica that ends too early": {
+			func(e *evidence) { e.verified[0].result.HeadOffset-- },
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"passed over as without effect": {
+			func(e *evidence) {
+				e.journal = e.journal[1:]
+				e.counts.Applied--
+				e.counts.Ignored++
+			},
+			func(r *Report) bool { return r.Lost == 1 },
+		},
+		"produced less in Odoo": {
+			func(e *evidence) { e.orders = e.orders[1:] },
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"second drop never read": {
+			func(e *evidence) { e.files = e.files[:1] },
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"second drop recorded again": {
+			func(e *evidence) { e.files[1].counts.Recorded, e.files[1].counts.Duplicates = 1, 5 },
 			func(r *Report) bool { return len(r.Problems) == 1 },
 		},
 		"row not accounted for": {

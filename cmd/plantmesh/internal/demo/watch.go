@@ -139,7 +139,7 @@ func (w *watcher) imported(given map[plantmesh.SiteID]string) func() (bool, stri
 	return func() (bool, string) {
 		for plant, name := range given {
 			s, _ := w.status(plant)
-			if !fileDone(s, name) {
+			if _, done := fileState(s, name); !done {
 				return false, fmt.Sprintf("%s has not read %s yet", plant, name)
 			}
 		}
@@ -147,15 +147,15 @@ func (w *watcher) imported(given map[plantmesh.SiteID]string) func() (bool, stri
 	}
 }
 
-func fileDone(s *adminv1.GetStatusResponse, name string) bool {
+func fileState(s *adminv1.GetStatusResponse, name string) (begun, done bool) {
 	for _, a := range s.GetAdapters() {
 		for _, f := range a.GetFiles() {
-			if f.GetName() == name && f.GetDone() {
-				return true
+			if f.GetName() == name {
+				return true, f.GetDone()
 			}
 		}
 	}
-	return false
+	return false, false
 }
 
 // parkedPatience is how long the demo waits for parked subjects, which are tried again by themselves.
