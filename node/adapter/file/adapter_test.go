@@ -240,6 +240,22 @@ func TestOverlongLineCostsItselfOnly(t *testing.T) {
 	}
 }
 
+func TestUnreadableFileIsShownAndHoldsUpNoOther(t *testing.T) {
+	p := newPlant(t)
+	if err := os.Symlink("loop.csv", filepath.Join(p.inbox, "loop.csv")); err != nil { // not even root can read it
+		t.Fatal(err)
+	}
+	p.drop("a.csv", header+rows(0, 3))
+	a := p.adapter(completions, p.log)
+	if s := p.read(a, "a.csv"); s.Total.Recorded != 3 {
+		t.Errorf("counts %+v", s.Total)
+	}
+	s := p.runUntil(a, "no problem is shown", func(s file.Status) bool { return s.Problem != "" })
+	if !strings.Contains(s.Problem, "file loop.csv: ") || !strings.Contains(s.Problem, "make it readable for the node") {
+		t.Errorf("problem %q", s.Problem)
+	}
+}
+
 func TestUnreadableFolderIsShownAndRecovers(t *testing.T) {
 	p := newPlant(t)
 	if err := os.RemoveAll(p.inbox); err != nil {

@@ -21,12 +21,8 @@ type candidate struct {
 
 // scan reads the files that are complete, and says after how long to look again. Its error joins what went wrong with each.
 func (a *Adapter) scan(ctx context.Context) (time.Duration, error) {
-	candidates, err := a.candidates()
-	if err != nil {
-		return rescanEvery, err
-	}
+	candidates, faults := a.candidates()
 	wait := rescanEvery
-	var faults []error
 	for _, c := range candidates {
 		if left := a.unsettled(c); left > 0 {
 			wait = min(wait, left)
@@ -47,16 +43,15 @@ func (a *Adapter) scan(ctx context.Context) (time.Duration, error) {
 	return wait, errors.Join(faults...)
 }
 
-// candidates lists the matching files, oldest first. Files that are done and were to stay are left out.
-func (a *Adapter) candidates() ([]candidate, error) {
+// candidates lists the matching files, oldest first, and what is wrong with those that cannot be looked at.
+func (a *Adapter) candidates() (found []candidate, faults []error) {
 	if err := os.MkdirAll(a.config.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("folder %s: %w; make it readable and writable for the node", a.config.Dir, err)
+		return nil, []error{fmt.Errorf("folder %s: %w; make it readable and writable for the node", a.config.Dir, err)}
 	}
 	entries, err := os.ReadDir(a.config.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("folder %s: %w; make it readable and writable for the node", a.config.Dir, err)
+		return nil, []error{fmt.Errorf("folder %s: %w; make it readable and writable for the node", a.config.Dir, err)}
 	}
-	var found []candidate
 	for _, entry := range entries {
 		name := entry.Name()
 		if matches, _ := filepath.Match(a.config.Pattern, name); !matches || strings.HasPrefix(name, ".") || strings.HasSuffix(name, rejectsSuffix) {
@@ -67,14 +62,15 @@ func (a *Adapter) candidates() ([]candidate, error) {
 			continue // gone again, or a folder
 		}
 		if err != nil {
-			return nil, fmt.Errorf("file %s: %w", name, err)
+			faults = append(faults, fmt.Errorf("file %s: %w; make it readable for the node, or remove it: it is tried again", name, err))
+			continue
 		}
 		found = append(found, candidate{name: name, identity: identityOf(info)})
 	}
 	slices.SortFunc(found, func(x, y candidate) int {
 		return cmp.Or(x.ModTime.Compare(y.ModTime), cmp.Compare(x.name, y.name))
 	})
-	return found, nil
+	return found, faults
 }
 
 // unsettled says how long a file has yet to stay unchanged before it is taken for complete. One that was last changed long
