@@ -66,7 +66,7 @@ is safe: they are reported as duplicates.`,
 				defer func() { _ = file.Close() }()
 				in = file
 			}
-			return p.lines(ctx, in)
+			return p.lines(cmd.Context(), in)
 		},
 	}
 	c.flags(cmd)
@@ -77,7 +77,7 @@ is safe: they are reported as duplicates.`,
 	f.StringVar(&one.at, "time", "", "when it happened, RFC 3339 (default now)")
 	f.StringVar(&one.data, "data", "{}", "its payload in JSON")
 	f.BoolVar(&listTypes, "list-types", false, "list the catalog's event types and end")
-	f.DurationVar(&timeout, "timeout", time.Minute, "how long to try")
+	f.DurationVar(&timeout, "timeout", time.Minute, "how long to try to publish the one event; lines are tried until they are through")
 	f.BoolVar(&asJSON, "json", false, "write receipts and the summary as JSON")
 	return cmd
 }
