@@ -27,9 +27,10 @@ var (
 	ErrIncarnationChanged = errors.New("the stream has another incarnation")
 
 	// Two copies disagree, or a copy is damaged: somebody must look.
-	ErrChainDiverged = errors.New("chain diverged")
-	ErrCorruptBlock  = errors.New("corrupt block")
-	ErrStorageFailed = errors.New("storage failed")
+	ErrChainDiverged     = errors.New("chain diverged")
+	ErrCorruptBlock      = errors.New("corrupt block")
+	ErrInvalidCheckpoint = errors.New("invalid checkpoint")
+	ErrStorageFailed     = errors.New("storage failed")
 
 	// The caller may not.
 	ErrUnauthenticated     = errors.New("no valid certificate")
@@ -43,6 +44,7 @@ var (
 
 	// Not now: the same call may succeed later.
 	ErrTooManyPending = errors.New("too many requests pending")
+	ErrCopiesMissing  = errors.New("recorded here, but not yet at as many sites as the stream asks for")
 	ErrShuttingDown   = errors.New("shutting down")
 )
 

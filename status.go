@@ -45,6 +45,7 @@ var wires = []wire{
 	{ErrIncarnationChanged, codes.FailedPrecondition, "INCARNATION_CHANGED", false},
 	{ErrChainDiverged, codes.FailedPrecondition, "CHAIN_DIVERGED", false},
 	{ErrCorruptBlock, codes.DataLoss, "CORRUPT_BLOCK", false},
+	{ErrInvalidCheckpoint, codes.DataLoss, "INVALID_CHECKPOINT", false},
 	{ErrStorageFailed, codes.Internal, "STORAGE_FAILED", false},
 	{ErrUnauthenticated, codes.Unauthenticated, "UNAUTHENTICATED", false},
 	{ErrNotASite, codes.PermissionDenied, "NOT_A_SITE", false},
@@ -54,6 +55,7 @@ var wires = []wire{
 	{ErrExportDenied, codes.PermissionDenied, "EXPORT_DENIED", false},
 	{ErrProtocolUnsupported, codes.FailedPrecondition, "PROTOCOL_UNSUPPORTED", false},
 	{ErrSelfLink, codes.FailedPrecondition, "SELF_LINK", false},
+	{ErrCopiesMissing, codes.DeadlineExceeded, "COPIES_MISSING", true},
 	{ErrTooManyPending, codes.ResourceExhausted, "TOO_MANY_PENDING", true},
 	{ErrShuttingDown, codes.Unavailable, "SHUTTING_DOWN", true},
 }

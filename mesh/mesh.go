@@ -27,7 +27,7 @@ type Log interface {
 	// ChainAt computes the chain value at a block boundary. Errors: plantmesh.ErrNotBlockBoundary, plantmesh.ErrCorruptBlock.
 	ChainAt(ctx context.Context, s plantmesh.StreamName, off plantmesh.Offset) (plantmesh.Chain, error)
 	// AppendBlocks verifies blocks against the replica they belong to and makes them durable, or appends none of them.
-	AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte) (plantmesh.Head, error)
+	AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
 }
 
 // Observer is told what arrived, for telemetry. It is called by the stream's replicator, one call at a time for a

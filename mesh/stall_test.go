@@ -100,11 +100,11 @@ type failingLog struct {
 	fail *atomic.Bool
 }
 
-func (l failingLog) AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte) (plantmesh.Head, error) {
+func (l failingLog) AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error) {
 	if l.fail.Load() && s != quality {
 		return plantmesh.Head{}, fmt.Errorf("append to replica %s: %w: %w", s, plantmesh.ErrStorageFailed, errors.New("no space left on device"))
 	}
-	return l.Log.AppendBlocks(ctx, s, blocks)
+	return l.Log.AppendBlocks(ctx, s, blocks, checkpoints...)
 }
 
 func TestStorageFailureStallsTheStreamUntilItIsOver(t *testing.T) {

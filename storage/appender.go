@@ -35,13 +35,17 @@ type appender struct {
 	waiting []*Pending
 	bytes   int // of all that is submitted and not answered
 	closed  bool
-	arrived chan struct{} // holds one token while something waits
+	held    bool                                           // nothing is taken until Release
+	writes  map[plantmesh.StreamName]plantmesh.Incarnation // what the building goroutine has begun to write to
+	filling map[plantmesh.StreamName]chan struct{}         // streams that are being recovered; closed when they are not
+	arrived chan struct{}                                  // holds one token while something waits
 }
 
 // writer is one of the site's own streams as the appender sees it: what is applied, durable or not yet.
 type writer struct {
 	stream *stream
 	head   headRecord
+	older  []*stream // earlier incarnations: an id recorded in one of them is taken, too
 }
 
 // group is what one batch records.
@@ -53,13 +57,9 @@ type group struct {
 }
 
 func (a *appender) start(l *Log) {
-	a.log, a.writers = l, map[plantmesh.StreamName]*writer{}
+	a.log, a.writers, a.writes = l, map[plantmesh.StreamName]*writer{}, map[plantmesh.StreamName]plantmesh.Incarnation{}
+	a.filling = map[plantmesh.StreamName]chan struct{}{}
 	a.applied, a.arrived = make(chan *group, pipelineDepth), make(chan struct{}, 1)
-	for name, s := range l.streams {
-		if name.Origin() == l.opts.Site {
-			a.writers[name] = &writer{stream: s, head: s.head}
-		}
-	}
 	a.ended.Go(a.build)
 	a.ended.Go(a.acknowledge)
 }
@@ -119,7 +119,7 @@ func (a *appender) submit(p *Pending) error {
 func (a *appender) take() []*Pending {
 	for {
 		a.mu.Lock()
-		if n := a.fit(); n > 0 {
+		if n := a.fit(); n > 0 && (!a.held || a.closed) {
 			taken := a.waiting[:n:n]
 			if a.waiting = a.waiting[n:]; len(a.waiting) == 0 {
 				a.waiting = nil

@@ -51,22 +51,33 @@ type dupCache struct {
 	block  *Block
 }
 
-// original returns the recorded event that has the id of e, or nil if there is none.
-func (s *staging) original(w *writer, e *pendingEntry) (*recorded, error) {
-	if w.head.offset == 0 {
-		return nil, nil // nothing of the stream is applied yet
+// original returns the recorded event that has the id of e and the incarnation that holds it, or nil if there is none.
+func (s *staging) original(w *writer, e *pendingEntry) (*recorded, plantmesh.Incarnation, error) {
+	if w.head.offset > 0 { // else nothing of it is applied yet
+		if r, err := s.originalIn(w.stream, e); r != nil || err != nil {
+			return r, w.stream.record.incarnation, err
+		}
 	}
-	offset, err := s.ids.find(w.stream.number, e.hash)
+	for _, older := range w.older {
+		if r, err := s.originalIn(older, e); r != nil || err != nil {
+			return r, older.record.incarnation, err
+		}
+	}
+	return nil, 0, nil
+}
+
+func (s *staging) originalIn(st *stream, e *pendingEntry) (*recorded, error) {
+	offset, err := s.ids.find(st.number, e.hash)
 	if offset == 0 || err != nil {
 		return nil, err
 	}
 	c := &s.dup
-	if c.number != w.stream.number || c.block == nil || offset < c.block.First() || offset > c.block.Last() {
-		block, err := s.log.readBlock(w.stream.number, offset)
+	if c.number != st.number || c.block == nil || offset < c.block.First() || offset > c.block.Last() {
+		block, err := s.log.readBlock(st.number, offset)
 		if err != nil {
 			return nil, fmt.Errorf("original of event %q at %s@%d: %w", e.id, e.stream, offset, err)
 		}
-		*c = dupCache{number: w.stream.number, block: block}
+		*c = dupCache{number: st.number, block: block}
 	}
 	r, err := c.block.find(offset)
 	return &r, err

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -98,7 +99,7 @@ func (s *staging) decide(index int, e *pendingEntry) (*staged, Receipt, error) {
 		}
 		return first, Receipt{Duplicate: true}, nil
 	}
-	original, err := s.original(w, e)
+	original, where, err := s.original(w, e)
 	if err != nil {
 		return nil, Receipt{}, err
 	}
@@ -111,7 +112,7 @@ func (s *staging) decide(index int, e *pendingEntry) (*staged, Receipt, error) {
 		conflict.Offset = original.offset
 		return nil, Receipt{}, conflict
 	}
-	return nil, Receipt{Offset: original.offset, RecordedTime: time.Unix(0, original.time).UTC(), Duplicate: true}, nil
+	return nil, Receipt{Incarnation: where, Offset: original.offset, RecordedTime: time.Unix(0, original.time).UTC(), Duplicate: true}, nil
 }
 
 // forget takes the ids of a refused write back.
@@ -136,7 +137,10 @@ func (s *staging) assign(p *Pending, receipts []Receipt, fresh []*staged) {
 			}
 			receipts[i].Offset, receipts[i].RecordedTime = f.offset, time.Unix(0, f.time).UTC()
 		}
-		receipts[i].Stream, receipts[i].Incarnation = w.stream.record.name, w.stream.record.incarnation
+		receipts[i].Stream = w.stream.record.name
+		if receipts[i].Incarnation == 0 { // but that of an original is where it is recorded
+			receipts[i].Incarnation = w.stream.record.incarnation
+		}
 	}
 	p.receipts = receipts
 }
@@ -151,17 +155,41 @@ func (s *staging) run(w *writer) *run {
 	return r
 }
 
-// writer finds the appender's view of a stream. A new stream begins here; it comes into being with its first block.
+// writer finds the appender's view of a stream, which from then on nobody else writes. A new stream begins here, and a new
+// incarnation of one that was recovered; it comes into being with its first block.
 func (a *appender) writer(name plantmesh.StreamName) *writer {
 	w, ok := a.writers[name]
-	if !ok {
-		record := streamRecord{name: name, incarnation: plantmesh.Incarnation(max(1, a.log.opts.Now().UnixNano()))}
-		w = &writer{
-			stream: &stream{number: a.log.nextNumber(), record: record},
-			head:   headRecord{chain: genesis(a.log.opts.Mesh, name, record.incarnation)},
-		}
-		a.writers[name] = w
+	if ok {
+		return w
 	}
+	a.mu.Lock()
+	for a.filling[name] != nil { // a recovery lasts for one fsync
+		filled := a.filling[name]
+		a.mu.Unlock()
+		<-filled
+		a.mu.Lock()
+	}
+	defer a.mu.Unlock()
+	l := a.log
+	l.mu.RLock()
+	current, older := l.streams[name], slices.Clone(l.older[name])
+	if current != nil && !current.closed {
+		w = &writer{stream: current, head: current.head, older: older}
+	}
+	l.mu.RUnlock()
+	if w == nil {
+		record := streamRecord{name: name, incarnation: plantmesh.Incarnation(max(1, l.opts.Now().UnixNano()))}
+		if current != nil {
+			record.incarnation = max(record.incarnation, current.record.incarnation+1)
+			older = append(older, current)
+		}
+		w = &writer{
+			stream: &stream{number: l.nextNumber(), record: record},
+			head:   headRecord{chain: genesis(l.opts.Mesh, name, record.incarnation)},
+			older:  older,
+		}
+	}
+	a.writers[name], a.writes[name] = w, w.stream.record.incarnation
 	return w
 }
 

@@ -18,6 +18,8 @@ const (
 	prefixTime   = 't' // t number, first time, base offset -> nothing
 	prefixID     = 'i' // i number, id hash                 -> offset
 	prefixCursor = 'c' // c name                            -> what its owner put there
+	prefixSigned = 'k' // k number, offset                  -> checkpoint
+	prefixClosed = 'x' // x number                          -> nothing: the incarnation takes no more events
 )
 
 // streamNumber stands for a stream and incarnation in keys. 0 is none.
@@ -38,6 +40,12 @@ func cursorKey(name string) []byte { return append([]byte{prefixCursor}, name...
 
 func streamKey(n streamNumber) []byte { return numberKey(prefixStream, n, 5) }
 func headKey(n streamNumber) []byte   { return numberKey(prefixHead, n, 5) }
+func closedKey(n streamNumber) []byte { return numberKey(prefixClosed, n, 5) }
+
+// signedKey orders the checkpoints of a stream by offset.
+func signedKey(n streamNumber, o plantmesh.Offset) []byte {
+	return binary.BigEndian.AppendUint64(numberKey(prefixSigned, n, 13), uint64(o))
+}
 
 // blockKey finds the block that ends at last; seeking to it finds the one that holds it.
 func blockKey(n streamNumber, last plantmesh.Offset) []byte {
@@ -71,6 +79,14 @@ func parseNumberKey(key []byte, prefix byte, size int) (streamNumber, []byte, er
 
 func parseBlockKey(key []byte) (streamNumber, plantmesh.Offset, error) {
 	n, rest, err := parseNumberKey(key, prefixBlock, 13)
+	if err != nil {
+		return 0, 0, err
+	}
+	return n, plantmesh.Offset(binary.BigEndian.Uint64(rest)), nil
+}
+
+func parseSignedKey(key []byte) (streamNumber, plantmesh.Offset, error) {
+	n, rest, err := parseNumberKey(key, prefixSigned, 13)
 	if err != nil {
 		return 0, 0, err
 	}

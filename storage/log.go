@@ -22,16 +22,21 @@ type Log struct {
 	tail     tail
 
 	mu      sync.RWMutex
-	streams map[plantmesh.StreamName]*stream // durable ones only
-	numbers streamNumber                     // last one given out
-	changed chan struct{}                    // closed at the next change of any head
+	streams map[plantmesh.StreamName]*stream   // current incarnations; durable ones only
+	older   map[plantmesh.StreamName][]*stream // incarnations before them, oldest first
+	numbers streamNumber                       // last one given out
+	changed chan struct{}                      // closed at the next change of any head
 }
 
-// stream is one stream as readers see it: what is durable.
+// stream is one incarnation of a stream as readers see it: what is durable.
 type stream struct {
 	number streamNumber // set once
 	record streamRecord // set once
-	head   headRecord   // guarded by Log.mu
+
+	// guarded by Log.mu
+	head   headRecord
+	signed checkpoints
+	closed bool // takes no more events, though it may be the newest: the next one begins a new incarnation
 }
 
 // StreamInfo describes a stream as it is held here.
@@ -50,7 +55,7 @@ func Open(dir string, o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{database: d, streams: map[plantmesh.StreamName]*stream{}, changed: make(chan struct{})}
+	l := &Log{database: d, streams: map[plantmesh.StreamName]*stream{}, older: map[plantmesh.StreamName][]*stream{}, changed: make(chan struct{})}
 	l.tail.limit = d.opts.TailBytes
 	if err := l.load(); err != nil {
 		_ = d.close()
@@ -89,7 +94,11 @@ func (l *Log) load() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", record.name, err)
 		}
-		l.streams[record.name] = &stream{number: number, record: record, head: head}
+		st := &stream{number: number, record: record, head: head}
+		if err := l.loadSigned(st); err != nil {
+			return fmt.Errorf("%s: %w", record.name, err)
+		}
+		l.hold(st)
 		l.numbers = max(l.numbers, number)
 	}
 	return damaged(iter.Error())
@@ -120,24 +129,14 @@ func (l *Log) nextNumber() streamNumber {
 	return l.numbers
 }
 
-// lookup returns a stream and its durable head.
-//
-// Errors: plantmesh.ErrUnknownStream.
-func (l *Log) lookup(s plantmesh.StreamName) (*stream, headRecord, error) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	st, ok := l.streams[s]
-	if !ok {
-		return nil, headRecord{}, fmt.Errorf("%w: %s is not held at %s", plantmesh.ErrUnknownStream, s, l.opts.Site)
-	}
-	return st, st.head, nil
-}
-
 // progress is what a commit adds to one stream.
 type progress struct {
 	stream *stream
+	before headRecord // replicas only
 	head   headRecord
 	blocks []*Block
+	signed []signedRecord // ascending
+	closed bool
 }
 
 // publish makes durable blocks visible and wakes whoever waits for them.
@@ -147,24 +146,16 @@ func (l *Log) publish(all []progress) {
 	}
 	l.mu.Lock()
 	for _, p := range all {
-		l.streams[p.stream.record.name] = p.stream
+		l.hold(p.stream)
 		p.stream.head = p.head
+		p.stream.closed = p.stream.closed || p.closed
+		p.stream.signed.add(p.signed)
 		l.tail.add(p.stream, p.blocks)
 	}
 	changed := l.changed
 	l.changed = make(chan struct{})
 	l.mu.Unlock()
 	close(changed)
-}
-
-// Heads returns the durable heads of all streams, ordered by name.
-func (l *Log) Heads() []plantmesh.Head {
-	infos := l.Streams()
-	heads := make([]plantmesh.Head, len(infos))
-	for i, info := range infos {
-		heads[i] = info.Head
-	}
-	return heads
 }
 
 // Streams describes all streams, ordered by name.
@@ -183,17 +174,6 @@ func (l *Log) Streams() []StreamInfo {
 
 // earliest is the first offset held of any stream: all of a stream is kept.
 const earliest plantmesh.Offset = 1
-
-// Head returns the durable head of a stream.
-//
-// Errors: plantmesh.ErrUnknownStream.
-func (l *Log) Head(s plantmesh.StreamName) (plantmesh.Head, error) {
-	st, head, err := l.lookup(s)
-	if err != nil {
-		return plantmesh.Head{}, err
-	}
-	return head.head(st.record), nil
-}
 
 // Changed returns a channel that is closed at the next change of any head. Take it before reading heads, so that no
 // change falls in between.

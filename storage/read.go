@@ -18,7 +18,14 @@ import (
 //
 // Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError behind the head; plantmesh.ErrCorruptBlock; those of ctx.
 func (l *Log) Blocks(ctx context.Context, s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) ([]*Block, error) {
-	st, head, held, ok, err := l.fromTail(s, after, maxBytes)
+	return l.BlocksOf(ctx, s, 0, after, maxBytes)
+}
+
+// BlocksOf is Blocks for an incarnation of the stream, 0 for the current one.
+//
+// Errors: those of Blocks; plantmesh.ErrIncarnationChanged.
+func (l *Log) BlocksOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, maxBytes int) ([]*Block, error) {
+	st, head, held, ok, err := l.fromTail(s, i, after, maxBytes)
 	if err != nil || ok {
 		return held, err
 	}
@@ -38,8 +45,8 @@ func (l *Log) Blocks(ctx context.Context, s plantmesh.StreamName, after plantmes
 }
 
 // fromTail answers a read without the disk where it can.
-func (l *Log) fromTail(s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) (*stream, headRecord, []*Block, bool, error) {
-	st, _, err := l.lookup(s)
+func (l *Log) fromTail(s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, maxBytes int) (*stream, headRecord, []*Block, bool, error) {
+	st, _, err := l.lookupOf(s, i)
 	if err != nil {
 		return nil, headRecord{}, nil, false, err
 	}
@@ -65,7 +72,14 @@ func offsetError(st *stream, head headRecord, asked plantmesh.Offset) error {
 //
 // Errors: those of Blocks; plantmesh.ErrNotBlockBoundary.
 func (l *Log) RawBlocks(ctx context.Context, s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) ([][]byte, error) {
-	blocks, err := l.Blocks(ctx, s, after, maxBytes)
+	return l.RawBlocksOf(ctx, s, 0, after, maxBytes)
+}
+
+// RawBlocksOf is RawBlocks for an incarnation of the stream, 0 for the current one.
+//
+// Errors: those of RawBlocks; plantmesh.ErrIncarnationChanged.
+func (l *Log) RawBlocksOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, maxBytes int) ([][]byte, error) {
+	blocks, err := l.BlocksOf(ctx, s, i, after, maxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +173,14 @@ func (l *Log) readBlock(n streamNumber, o plantmesh.Offset) (*Block, error) {
 //
 // Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError; plantmesh.ErrCorruptBlock.
 func (l *Log) Get(s plantmesh.StreamName, o plantmesh.Offset) (*eventv1.RecordedEvent, error) {
-	st, head, err := l.lookup(s)
+	return l.GetOf(s, 0, o)
+}
+
+// GetOf is Get for an incarnation of the stream, 0 for the current one.
+//
+// Errors: those of Get; plantmesh.ErrIncarnationChanged.
+func (l *Log) GetOf(s plantmesh.StreamName, i plantmesh.Incarnation, o plantmesh.Offset) (*eventv1.RecordedEvent, error) {
+	st, head, err := l.lookupOf(s, i)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +203,14 @@ func (l *Log) Get(s plantmesh.StreamName, o plantmesh.Offset) (*eventv1.Recorded
 //
 // Errors: plantmesh.ErrUnknownStream; plantmesh.ErrInvalidRequest for a replica; plantmesh.ErrEventNotFound.
 func (l *Log) Lookup(s plantmesh.StreamName, source, id string) (plantmesh.Offset, error) {
-	st, head, err := l.lookup(s)
+	return l.LookupOf(s, 0, source, id)
+}
+
+// LookupOf is Lookup for an incarnation of the stream, 0 for the current one.
+//
+// Errors: those of Lookup; plantmesh.ErrIncarnationChanged.
+func (l *Log) LookupOf(s plantmesh.StreamName, i plantmesh.Incarnation, source, id string) (plantmesh.Offset, error) {
+	st, head, err := l.lookupOf(s, i)
 	if err != nil {
 		return 0, err
 	}
@@ -260,7 +288,14 @@ func (l *Log) offsetBefore(st *stream, head headRecord, t time.Time) (plantmesh.
 //
 // Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError; plantmesh.ErrNotBlockBoundary; plantmesh.ErrCorruptBlock.
 func (l *Log) ChainAt(ctx context.Context, s plantmesh.StreamName, o plantmesh.Offset) (plantmesh.Chain, error) {
-	st, head, err := l.lookup(s)
+	return l.ChainOf(ctx, s, 0, o)
+}
+
+// ChainOf is ChainAt for an incarnation of the stream, 0 for the current one.
+//
+// Errors: those of ChainAt; plantmesh.ErrIncarnationChanged.
+func (l *Log) ChainOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, o plantmesh.Offset) (plantmesh.Chain, error) {
+	st, head, err := l.lookupOf(s, i)
 	if err != nil {
 		return plantmesh.Chain{}, err
 	}

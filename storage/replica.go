@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -43,12 +44,23 @@ func (r *replicaWriters) stop() {
 
 // AppendBlocks adds blocks of another site's stream to its replica, as a whole or not at all, and returns the new head.
 // When it returns without an error they are durable. Each block is checked: its checksum, that it follows on the one
-// before by offset, incarnation, chain and time, and that its payload says the same as its header. The first blocks of an
-// unknown stream, which begin at offset 1, create the replica. The log keeps the slices; they must not be changed any more.
+// before by offset, incarnation, chain and time, and that its payload says the same as its header. Blocks of an incarnation
+// that is not held begin it, at offset 1. The log keeps the slices; they must not be changed any more.
 //
-// Errors: plantmesh.ErrCorruptBlock; ErrChainDiverged, also where offsets do not follow; ErrIncarnationChanged;
-// ErrInvalidRequest for a stream of this site; ErrStorageFailed; ErrShuttingDown; storage.ErrNewerFormat; those of ctx.
-func (l *Log) AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte) (plantmesh.Head, error) {
+// Checkpoints, ascending, have to agree with the chain at the ends of blocks that they name, the head before included. Their
+// signatures must have been verified.
+//
+// Errors: plantmesh.ErrCorruptBlock; ErrChainDiverged, also where offsets do not follow or a checkpoint does not agree;
+// ErrIncarnationChanged for blocks of an incarnation not held that do not begin it; ErrInvalidRequest for a stream of this
+// site; ErrStorageFailed; ErrShuttingDown; storage.ErrNewerFormat; those of ctx.
+func (l *Log) AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error) {
+	if s.Origin() == l.opts.Site {
+		return plantmesh.Head{}, fmt.Errorf("append to replica %s: %w: it is this site's own stream, which only its appender writes", s, plantmesh.ErrInvalidRequest)
+	}
+	return l.appendVerified(ctx, s, blocks, checkpoints)
+}
+
+func (l *Log) appendVerified(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints []plantmesh.Checkpoint) (plantmesh.Head, error) {
 	l.replicas.open.RLock()
 	defer l.replicas.open.RUnlock()
 	if l.replicas.closed {
@@ -57,7 +69,16 @@ func (l *Log) AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [
 	w := l.replicas.writer(s)
 	w.Lock()
 	defer w.Unlock()
+	if s.Origin() == l.opts.Site {
+		defer l.recovering(s)()
+	}
 	p, err := l.verifyBlocks(ctx, s, blocks)
+	if err == nil {
+		err = p.prove(checkpoints)
+	}
+	if err == nil && s.Origin() == l.opts.Site {
+		err = l.recoverable(&p)
+	}
 	if err == nil {
 		err = l.commitReplica(p)
 	}
@@ -69,9 +90,6 @@ func (l *Log) AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [
 
 // verifyBlocks checks blocks against the replica's head and against each other.
 func (l *Log) verifyBlocks(ctx context.Context, s plantmesh.StreamName, raw [][]byte) (progress, error) {
-	if s.Origin() == l.opts.Site {
-		return progress{}, fmt.Errorf("%w: it is this site's own stream, which only its appender writes", plantmesh.ErrInvalidRequest)
-	}
 	if _, err := plantmesh.ParseStreamName(string(s)); err != nil {
 		return progress{}, fmt.Errorf("%w: %w", plantmesh.ErrInvalidRequest, err)
 	}
@@ -85,7 +103,10 @@ func (l *Log) verifyBlocks(ctx context.Context, s plantmesh.StreamName, raw [][]
 			return progress{}, err
 		}
 		if i == 0 {
-			p = l.replica(s, b)
+			p, err = l.replica(s, b)
+			if err != nil {
+				return progress{}, err
+			}
 		}
 		if err := p.follow(b); err != nil {
 			return progress{}, err
@@ -93,21 +114,44 @@ func (l *Log) verifyBlocks(ctx context.Context, s plantmesh.StreamName, raw [][]
 	}
 	if len(raw) == 0 {
 		st, head, err := l.lookup(s)
-		return progress{stream: st, head: head}, err
+		return progress{stream: st, head: head, before: head}, err
 	}
 	return p, nil
 }
 
-// replica is where a replica stands; an unknown stream stands at the beginning of the incarnation that comes.
-func (l *Log) replica(s plantmesh.StreamName, first *Block) progress {
-	if st, head, err := l.lookup(s); err == nil {
-		return progress{stream: st, head: head}
+// replica is where a replica stands; an incarnation that is not held stands at its beginning.
+//
+// Errors: plantmesh.ErrIncarnationChanged.
+func (l *Log) replica(s plantmesh.StreamName, first *Block) (progress, error) {
+	st, head, err := l.lookupOf(s, first.Incarnation())
+	switch {
+	case err == nil:
+		return progress{stream: st, head: head, before: head}, nil
+	case errors.Is(err, plantmesh.ErrIncarnationChanged) && first.First() != 1:
+		return progress{}, fmt.Errorf("%w: the block of incarnation %d begins at offset %d: %w", plantmesh.ErrIncarnationChanged, first.Incarnation(), first.First(), err)
 	}
 	record := streamRecord{name: s, incarnation: first.Incarnation()}
-	return progress{
-		stream: &stream{record: record},
-		head:   headRecord{chain: genesis(l.opts.Mesh, s, record.incarnation), time: first.first},
+	head = headRecord{chain: genesis(l.opts.Mesh, s, record.incarnation), time: first.first}
+	return progress{stream: &stream{record: record}, head: head, before: head}, nil
+}
+
+// prove holds checkpoints against the chain at the ends of the blocks.
+func (p *progress) prove(all []plantmesh.Checkpoint) error {
+	next, at := 0, p.before
+	for _, c := range all {
+		for ; next < len(p.blocks) && at.offset < c.Offset; next++ {
+			b := p.blocks[next]
+			at = headRecord{offset: b.Last(), stored: at.stored + uint64(len(b.bytes)), chain: b.Chain()}
+		}
+		if c.Stream != p.stream.record.name || c.Incarnation != p.stream.record.incarnation || c.Offset != at.offset || c.Chain != at.chain {
+			return fmt.Errorf("%w: the origin signed chain %s after offset %d of incarnation %d, the blocks have %s after offset %d of incarnation %d",
+				plantmesh.ErrChainDiverged, c.Chain, c.Offset, c.Incarnation, at.chain, at.offset, p.stream.record.incarnation)
+		}
+		if c.Offset > 0 {
+			p.signed = append(p.signed, signedRecord{offset: c.Offset, stored: at.stored, signed: c.Signed})
+		}
 	}
+	return nil
 }
 
 // follow takes a block if it continues the stream.
@@ -132,7 +176,7 @@ func (p *progress) follow(b *Block) error {
 
 // commitReplica makes verified blocks durable and then visible.
 func (l *Log) commitReplica(p progress) error {
-	if len(p.blocks) == 0 {
+	if len(p.blocks) == 0 && len(p.signed) == 0 {
 		return nil
 	}
 	if err := l.Err(); err != nil {
@@ -166,8 +210,28 @@ func (l *Log) fillReplica(batch *pebble.Batch, p progress) error {
 			return err
 		}
 	}
+	own := p.stream.record.name.Origin() == l.opts.Site
 	for _, b := range p.blocks {
 		if err := putBlock(batch, p.stream.number, b); err != nil {
+			return err
+		}
+		if !own {
+			continue
+		}
+		if err := l.eachID(b, func(h idHash, o plantmesh.Offset) error {
+			return batch.Set(idKey(p.stream.number, h), encodeOffset(o), nil)
+		}); err != nil {
+			return err
+		}
+	}
+	l.mu.RLock()
+	signed := p.stream.signed
+	l.mu.RUnlock()
+	if err := signed.put(batch, p.stream.number, p.signed); err != nil {
+		return err
+	}
+	if p.closed {
+		if err := batch.Set(closedKey(p.stream.number), nil, nil); err != nil {
 			return err
 		}
 	}

@@ -13,19 +13,31 @@ type Report struct {
 	Blocks  int
 	Events  uint64
 	Replica bool
+
+	Signed      plantmesh.Offset // up to which the origin's checkpoints agree with what was read; their signatures are the caller's to check
+	Checkpoints int
 }
 
-// Verify reads every block of a stream from disk again, up to the head at the time of the call, and checks checksums,
-// chain, offsets and payloads. The report says how far it came, also with an error.
+// Verify reads every block of a stream's current incarnation from disk again, up to the head at the time of the call, and
+// checks checksums, chain, offsets and payloads, and that the chain is the one its checkpoints were signed for. The report
+// says how far it came, also with an error.
 //
 // Errors: plantmesh.ErrUnknownStream; plantmesh.ErrCorruptBlock; plantmesh.ErrChainDiverged; those of ctx.
 func (l *Log) Verify(ctx context.Context, s plantmesh.StreamName) (Report, error) {
-	st, head, err := l.lookup(s)
+	return l.VerifyOf(ctx, s, 0)
+}
+
+// VerifyOf is Verify for an incarnation of the stream, 0 for the current one.
+//
+// Errors: those of Verify; plantmesh.ErrIncarnationChanged.
+func (l *Log) VerifyOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation) (Report, error) {
+	st, head, err := l.lookupOf(s, i)
 	if err != nil {
 		return Report{}, err
 	}
 	at := progress{stream: st, head: headRecord{chain: genesis(l.opts.Mesh, s, st.record.incarnation), time: minTime}}
 	report := Report{Replica: s.Origin() != l.opts.Site}
+	proof := signedReader{log: l, stream: st}
 	err = l.eachBlock(ctx, st, 0, head.offset, func(b *Block) error {
 		at.blocks = at.blocks[:0]
 		if err := at.follow(b); err != nil {
@@ -33,7 +45,7 @@ func (l *Log) Verify(ctx context.Context, s plantmesh.StreamName) (Report, error
 		}
 		report.Blocks++
 		report.Events += uint64(b.Count())
-		return nil
+		return proof.compare(b, &report)
 	})
 	report.Head = at.head.head(st.record)
 	if err == nil && at.head != head {
@@ -47,3 +59,39 @@ func (l *Log) Verify(ctx context.Context, s plantmesh.StreamName) (Report, error
 
 // minTime is before everything recorded.
 const minTime = -1 << 63
+
+// signedReader goes through the checkpoints of a stream as its blocks are read.
+type signedReader struct {
+	log    *Log
+	stream *stream
+	next   []plantmesh.Checkpoint
+	read   plantmesh.Offset // checkpoints up to here were fetched
+	ended  bool
+}
+
+// signedAtOnce is how many checkpoints are fetched at a time.
+const signedAtOnce = 64
+
+// compare holds the checkpoints within a block against the chain at its end: they belong nowhere else.
+func (r *signedReader) compare(b *Block, report *Report) error {
+	for {
+		if len(r.next) == 0 && !r.ended {
+			record := r.stream.record
+			next, err := r.log.Checkpoints(record.name, record.incarnation, r.read, signedAtOnce)
+			if err != nil {
+				return err
+			}
+			r.next, r.ended = next, len(next) == 0
+		}
+		if len(r.next) == 0 || r.next[0].Offset > b.Last() {
+			return nil
+		}
+		c := r.next[0]
+		r.next, r.read = r.next[1:], c.Offset
+		if c.Offset != b.Last() || c.Chain != b.Chain() {
+			return fmt.Errorf("%w: the origin signed chain %s after offset %d, the block that ends at %d has %s",
+				plantmesh.ErrChainDiverged, c.Chain, c.Offset, b.Last(), b.Chain())
+		}
+		report.Signed, report.Checkpoints = c.Offset, report.Checkpoints+1
+	}
+}

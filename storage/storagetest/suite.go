@@ -33,8 +33,23 @@ type Log interface {
 	Lookup(s plantmesh.StreamName, source, id string) (plantmesh.Offset, error)
 	Get(s plantmesh.StreamName, o plantmesh.Offset) (*eventv1.RecordedEvent, error)
 	ChainAt(ctx context.Context, s plantmesh.StreamName, o plantmesh.Offset) (plantmesh.Chain, error)
-	AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte) (plantmesh.Head, error)
+	AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
 	Verify(ctx context.Context, s plantmesh.StreamName) (storage.Report, error)
+	VerifyOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation) (storage.Report, error)
+	AllHeads() []plantmesh.Head
+	Incarnations(s plantmesh.StreamName) ([]plantmesh.Head, error)
+	HeadOf(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Head, error)
+	RawBlocksOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, maxBytes int) ([][]byte, error)
+	GetOf(s plantmesh.StreamName, i plantmesh.Incarnation, o plantmesh.Offset) (*eventv1.RecordedEvent, error)
+	LookupOf(s plantmesh.StreamName, i plantmesh.Incarnation, source, id string) (plantmesh.Offset, error)
+	Resume(s plantmesh.StreamName, p storage.Position) (storage.Position, *storage.Jump, error)
+	Checkpoint(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Checkpoint, error)
+	Checkpoints(s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, limit int) ([]plantmesh.Checkpoint, error)
+	PutCheckpoint(ctx context.Context, c plantmesh.Checkpoint) error
+	ChainAfter(block []byte) plantmesh.Chain
+	Recover(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
+	Hold()
+	Release()
 	Close() error
 }
 
@@ -43,7 +58,7 @@ type Open func(storage.Options) (Log, error)
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, c := range slices.Concat(appendCases, readCases, replicaCases, crashCases) {
+	for _, c := range slices.Concat(appendCases, readCases, replicaCases, incarnationCases, checkpointCases, crashCases) {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}
 	t.Run("BehavesLikeTheModel", func(t *testing.T) { testModel(t, open) })

@@ -236,9 +236,11 @@ type StreamHead struct {
 	// Last durable offset.
 	Offset uint64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
 	// Recording time of that event.
-	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Time *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	// First offset held there; 0 or 1: from the beginning.
+	EarliestOffset uint64 `protobuf:"varint,5,opt,name=earliest_offset,json=earliestOffset,proto3" json:"earliest_offset,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *StreamHead) Reset() {
@@ -299,9 +301,18 @@ func (x *StreamHead) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *StreamHead) GetEarliestOffset() uint64 {
+	if x != nil {
+		return x.EarliestOffset
+	}
+	return 0
+}
+
 // WatchStreamsRequest is the request of WatchStreams.
 type WatchStreamsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Protocol version agreed on in Hello. From 2 on, older incarnations and replicas are named too.
+	Protocol      uint32 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,6 +345,13 @@ func (x *WatchStreamsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use WatchStreamsRequest.ProtoReflect.Descriptor instead.
 func (*WatchStreamsRequest) Descriptor() ([]byte, []int) {
 	return file_plantmesh_peer_v1_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchStreamsRequest) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
 }
 
 // WatchStreamsResponse is one frame of WatchStreams.
@@ -401,7 +419,10 @@ type ReplicateStart struct {
 	// The caller's head; 0 if it holds nothing.
 	AfterOffset uint64 `protobuf:"varint,3,opt,name=after_offset,json=afterOffset,proto3" json:"after_offset,omitempty"`
 	// Chain value at that head, 32 bytes; empty if it holds nothing.
-	Chain         []byte `protobuf:"bytes,4,opt,name=chain,proto3" json:"chain,omitempty"`
+	Chain []byte `protobuf:"bytes,4,opt,name=chain,proto3" json:"chain,omitempty"`
+	// Protocol version agreed on in Hello. From 2 on, `incarnation` names the one that is wanted also where nothing of it is held, every frame
+	// of blocks carries checkpoints, and any node that holds the stream serves it.
+	Protocol      uint32 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -462,6 +483,13 @@ func (x *ReplicateStart) GetChain() []byte {
 		return x.Chain
 	}
 	return nil
+}
+
+func (x *ReplicateStart) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
 }
 
 // ReplicateProgress says what the caller holds durably.
@@ -605,7 +633,12 @@ type ReplicateResponse struct {
 	// The sender's head when the frame was sent.
 	HeadOffset uint64 `protobuf:"varint,2,opt,name=head_offset,json=headOffset,proto3" json:"head_offset,omitempty"`
 	// Recording time of that head.
-	HeadTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=head_time,json=headTime,proto3" json:"head_time,omitempty"`
+	HeadTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=head_time,json=headTime,proto3" json:"head_time,omitempty"`
+	// Serialized SignedCheckpoints of the origin, ascending; the last one is of the last block's end. A follower takes no block that none
+	// covers. In the first frame: the newest one held, if any.
+	Checkpoints [][]byte `protobuf:"bytes,4,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	// Serialized SignedSiteKeys of the origin, in the first frame: those that its checkpoints need.
+	SiteKeys      [][]byte `protobuf:"bytes,5,rep,name=site_keys,json=siteKeys,proto3" json:"site_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -661,13 +694,29 @@ func (x *ReplicateResponse) GetHeadTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ReplicateResponse) GetCheckpoints() [][]byte {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return nil
+}
+
+func (x *ReplicateResponse) GetSiteKeys() [][]byte {
+	if x != nil {
+		return x.SiteKeys
+	}
+	return nil
+}
+
 // GetChainRequest is the request of GetChain.
 type GetChainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stream.
 	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Offset of the last event of a block.
-	Offset        uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Incarnation; 0 stands for the current one.
+	Incarnation   uint64 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -712,6 +761,13 @@ func (x *GetChainRequest) GetStream() string {
 func (x *GetChainRequest) GetOffset() uint64 {
 	if x != nil {
 		return x.Offset
+	}
+	return 0
+}
+
+func (x *GetChainRequest) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
 	}
 	return 0
 }
@@ -797,36 +853,42 @@ const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x1b.plantmesh.peer.v1.NodeInfoB\x06\xbaH\x03\xc8\x01\x01R\x04node\"\\\n" +
 	"\rHelloResponse\x12/\n" +
 	"\x04node\x18\x01 \x01(\v2\x1b.plantmesh.peer.v1.NodeInfoR\x04node\x12\x1a\n" +
-	"\bprotocol\x18\x02 \x01(\rR\bprotocol\"\x8e\x01\n" +
+	"\bprotocol\x18\x02 \x01(\rR\bprotocol\"\xb7\x01\n" +
 	"\n" +
 	"StreamHead\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12.\n" +
-	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\x15\n" +
-	"\x13WatchStreamsRequest\"{\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
+	"\x0fearliest_offset\x18\x05 \x01(\x04R\x0eearliestOffset\"1\n" +
+	"\x13WatchStreamsRequest\x12\x1a\n" +
+	"\bprotocol\x18\x01 \x01(\rR\bprotocol\"{\n" +
 	"\x14WatchStreamsResponse\x123\n" +
 	"\x05heads\x18\x01 \x03(\v2\x1d.plantmesh.peer.v1.StreamHeadR\x05heads\x12.\n" +
-	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\x94\x01\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xb0\x01\n" +
 	"\x0eReplicateStart\x12\x1e\n" +
 	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12!\n" +
 	"\fafter_offset\x18\x03 \x01(\x04R\vafterOffset\x12\x1d\n" +
-	"\x05chain\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x05chain\":\n" +
+	"\x05chain\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x05chain\x12\x1a\n" +
+	"\bprotocol\x18\x05 \x01(\rR\bprotocol\":\n" +
 	"\x11ReplicateProgress\x12%\n" +
 	"\x0edurable_offset\x18\x01 \x01(\x04R\rdurableOffset\"\xa3\x01\n" +
 	"\x10ReplicateRequest\x129\n" +
 	"\x05start\x18\x01 \x01(\v2!.plantmesh.peer.v1.ReplicateStartH\x00R\x05start\x12B\n" +
 	"\bprogress\x18\x02 \x01(\v2$.plantmesh.peer.v1.ReplicateProgressH\x00R\bprogressB\x10\n" +
-	"\amessage\x12\x05\xbaH\x02\b\x01\"\x85\x01\n" +
+	"\amessage\x12\x05\xbaH\x02\b\x01\"\xd9\x01\n" +
 	"\x11ReplicateResponse\x12\x16\n" +
 	"\x06blocks\x18\x01 \x03(\fR\x06blocks\x12\x1f\n" +
 	"\vhead_offset\x18\x02 \x01(\x04R\n" +
 	"headOffset\x127\n" +
-	"\thead_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bheadTime\"I\n" +
+	"\thead_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bheadTime\x12+\n" +
+	"\vcheckpoints\x18\x04 \x03(\fB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\vcheckpoints\x12%\n" +
+	"\tsite_keys\x18\x05 \x03(\fB\b\xbaH\x05\x92\x01\x02\x10\x10R\bsiteKeys\"k\n" +
 	"\x0fGetChainRequest\x12\x1e\n" +
 	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x04R\x06offset\"k\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12 \n" +
+	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\"k\n" +
 	"\x10GetChainResponse\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12\x14\n" +
 	"\x05chain\x18\x02 \x01(\fR\x05chain\x12\x1f\n" +

@@ -42,8 +42,8 @@ type PeerServiceClient interface {
 	Hello(ctx context.Context, in *HelloRequest, opts ...grpc.CallOption) (*HelloResponse, error)
 	// WatchStreams tells the caller which streams it may replicate from here, with their heads, and every change from then on.
 	//
-	// Guarantee: the first frame is complete; later frames hold the streams that changed. A stream that the export policy
-	// withholds is never named. Heads are durable. Changes may be merged; frames come at least every 5 seconds.
+	// Guarantee: the first frame is complete; later frames hold the streams that changed, one head for each incarnation held. A stream that
+	// the export policy withholds is never named. Heads are durable. Changes may be merged; frames come at least every 5 seconds.
 	//
 	// Limits: 10,000 streams a frame.
 	//
@@ -54,7 +54,9 @@ type PeerServiceClient interface {
 	// The first request says where to start; later ones report what the caller has made durable, which is how this side
 	// knows the caller's lag and who holds how many copies.
 	//
-	// Guarantee: blocks are contiguous, each chained to the one before, the first to the chain value the caller gave.
+	// Guarantee: blocks are contiguous, each chained to the one before, the first to the chain value the caller gave, and a signature of the
+	// origin covers each. Who serves need not be the origin: a node that holds the stream serves what the origin has signed, to whom the
+	// origin's rules allow it. Without rules of the origin it refuses.
 	//
 	// Limits: a frame holds 4 MiB of blocks at most. HTTP/2 flow control bounds what is in flight.
 	//
@@ -145,8 +147,8 @@ type PeerServiceServer interface {
 	Hello(context.Context, *HelloRequest) (*HelloResponse, error)
 	// WatchStreams tells the caller which streams it may replicate from here, with their heads, and every change from then on.
 	//
-	// Guarantee: the first frame is complete; later frames hold the streams that changed. A stream that the export policy
-	// withholds is never named. Heads are durable. Changes may be merged; frames come at least every 5 seconds.
+	// Guarantee: the first frame is complete; later frames hold the streams that changed, one head for each incarnation held. A stream that
+	// the export policy withholds is never named. Heads are durable. Changes may be merged; frames come at least every 5 seconds.
 	//
 	// Limits: 10,000 streams a frame.
 	//
@@ -157,7 +159,9 @@ type PeerServiceServer interface {
 	// The first request says where to start; later ones report what the caller has made durable, which is how this side
 	// knows the caller's lag and who holds how many copies.
 	//
-	// Guarantee: blocks are contiguous, each chained to the one before, the first to the chain value the caller gave.
+	// Guarantee: blocks are contiguous, each chained to the one before, the first to the chain value the caller gave, and a signature of the
+	// origin covers each. Who serves need not be the origin: a node that holds the stream serves what the origin has signed, to whom the
+	// origin's rules allow it. Without rules of the origin it refuses.
 	//
 	// Limits: a frame holds 4 MiB of blocks at most. HTTP/2 flow control bounds what is in flight.
 	//
