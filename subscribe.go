@@ -29,6 +29,11 @@ type From struct {
 	Types    []string // only these types, by full name; none: all
 	Subjects []string // only these subjects, exact or with `*` at the end for a prefix; none: all
 
+	// OnJump is told where delivery cannot go on right behind what came before: events are not retained any more or lost, or the
+	// stream's origin lost its log and began anew. Its error ends the subscription. Without it, a jump ends the subscription with
+	// a *JumpError, so that nothing is passed over unnoticed.
+	OnJump func(Jump) error
+
 	// UntilHead ends the subscription at the last event that is recorded when the node takes the call.
 	UntilHead bool
 }
@@ -62,8 +67,8 @@ func (d *Delivery) Context(ctx context.Context) context.Context {
 // nothing is skipped. Anything else that ends it is yielded as error, once, with a nil delivery. When ctx ends it ends
 // without an error; leaving the loop ends it too. The node waits for a slow loop, at no cost to it.
 //
-// Errors: ErrUnknownStream, ErrInvalidCursor, ErrInvalidRequest, *OffsetError (ErrOffsetTrimmed, ErrOffsetBeyondHead),
-// ErrIncarnationChanged, ErrCorruptBlock, ErrUnauthenticated.
+// Errors: ErrUnknownStream, ErrInvalidCursor, ErrInvalidRequest, *OffsetError (ErrOffsetTrimmed, ErrOffsetBeyondHead), *JumpError
+// (ErrOffsetTrimmed, ErrIncarnationChanged, ErrCorruptBlock), ErrCorruptBlock, ErrUnauthenticated.
 func (c *Client) Subscribe(ctx context.Context, from From) iter.Seq2[*Delivery, error] {
 	return func(yield func(*Delivery, error) bool) {
 		s, err := newSubscription(c, from)
@@ -85,6 +90,7 @@ type subscription struct {
 	request *eventv1.SubscribeRequest
 	at      place
 	whole   bool // no filter: offsets have no gaps
+	onJump  func(Jump) error
 }
 
 func newSubscription(c *Client, from From) (*subscription, error) {
@@ -96,6 +102,7 @@ func newSubscription(c *Client, from From) (*subscription, error) {
 		request: &eventv1.SubscribeRequest{Stream: string(from.Stream), Types: from.Types, Subjects: from.Subjects, UntilHead: from.UntilHead},
 		at:      place{stream: from.Stream},
 		whole:   len(from.Types)+len(from.Subjects) == 0,
+		onJump:  from.OnJump,
 	}
 	starts := 0
 	if from.Position != eventv1.Position_POSITION_UNSPECIFIED {
@@ -168,6 +175,9 @@ func (s *subscription) call(ctx context.Context, yield func(*Delivery, error) bo
 
 // deliver hands on what is new in a frame.
 func (s *subscription) deliver(frame *eventv1.SubscribeResponse, yield func(*Delivery, error) bool) error {
+	if err := s.jump(frame); err != nil {
+		return err
+	}
 	batch := frame.GetEvents()
 	if incarnation := Incarnation(batch.GetIncarnation()); batch != nil && incarnation != s.at.incarnation {
 		if s.at.incarnation != 0 {

@@ -24,6 +24,9 @@ type Config struct {
 	// Dial opens a connection to a peer; nil: TCP. TLS is laid over what it returns.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
+	// SigningKey signs this site's streams; required.
+	SigningKey *plantmesh.SigningKey
+
 	Timings Timings
 }
 
@@ -55,6 +58,8 @@ type Timings struct {
 	RefusedRetry time.Duration // after a refusal, which only people can mend
 	StallRetry   time.Duration // of a replica that cannot go on
 	HelloEvery   time.Duration // between measurements of round trip and clock offset
+	SignEvery    time.Duration // between checkpoints of a stream that grows
+	RecoveryWait time.Duration // how long peers may take, at the start, to say or send what they hold of this site's streams
 }
 
 // Defaults of Timings.
@@ -67,6 +72,8 @@ const (
 	DefaultRefusedRetry = 10 * time.Second
 	DefaultStallRetry   = 30 * time.Second
 	DefaultHelloEvery   = time.Minute
+	DefaultSignEvery    = 2 * time.Second
+	DefaultRecoveryWait = 5 * time.Second
 )
 
 func (t Timings) withDefaults() Timings {
@@ -82,6 +89,8 @@ func (t Timings) withDefaults() Timings {
 		{&t.RefusedRetry, DefaultRefusedRetry},
 		{&t.StallRetry, DefaultStallRetry},
 		{&t.HelloEvery, DefaultHelloEvery},
+		{&t.SignEvery, DefaultSignEvery},
+		{&t.RecoveryWait, DefaultRecoveryWait},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.standard
@@ -93,6 +102,9 @@ func (t Timings) withDefaults() Timings {
 // withDefaults checks everything and names each fault by its path in the configuration.
 func (c Config) withDefaults(self plantmesh.Identity) (Config, error) {
 	var faults []error
+	if c.SigningKey == nil {
+		faults = append(faults, errors.New("signing key: missing: a site signs its streams"))
+	}
 	if c.Region == "" {
 		c.Region = self.Region
 	}

@@ -85,7 +85,7 @@ func TestHelloRefusesWhatTheCertificateDoesNotVouchFor(t *testing.T) {
 			"mesh":        {c, good(func(n *peerv1.NodeInfo) { n.Mesh = "other" }), plantmesh.ErrMeshMismatch},
 			"site":        {c, good(func(n *peerv1.NodeInfo) { n.Site = "plant-b" }), plantmesh.ErrSiteMismatch},
 			"region":      {c, good(func(n *peerv1.NodeInfo) { n.Region = "us" }), plantmesh.ErrSiteMismatch},
-			"newer only":  {c, good(func(n *peerv1.NodeInfo) { n.MinProtocol = 2 }), plantmesh.ErrProtocolUnsupported},
+			"newer only":  {c, good(func(n *peerv1.NodeInfo) { n.MinProtocol = mesh.MaxProtocol + 1 }), plantmesh.ErrProtocolUnsupported},
 			"no protocol": {c, good(func(n *peerv1.NodeInfo) { n.MinProtocol, n.MaxProtocol = 0, 0 }), plantmesh.ErrProtocolUnsupported},
 			"nothing":     {c, &peerv1.HelloRequest{}, plantmesh.ErrInvalidRequest},
 			"itself":      {self, good(func(n *peerv1.NodeInfo) { n.Site = "plant-a" }), plantmesh.ErrSelfLink},
@@ -94,7 +94,7 @@ func TestHelloRefusesWhatTheCertificateDoesNotVouchFor(t *testing.T) {
 			if !errors.Is(plantmesh.FromStatus(err), tc.want) {
 				t.Errorf("%s: got %v, want %v", name, err, tc.want)
 			}
-			if tc.want == nil && (r.GetProtocol() != 1 || r.GetNode().GetSite() != "plant-a" || !r.GetNode().GetTime().AsTime().Equal(time.Now())) {
+			if tc.want == nil && (r.GetProtocol() != mesh.MaxProtocol || r.GetNode().GetSite() != "plant-a" || !r.GetNode().GetTime().AsTime().Equal(time.Now())) {
 				t.Errorf("%s: %v", name, r)
 			}
 		}
@@ -160,7 +160,7 @@ func TestExportPolicyHoldsAtEveryDoor(t *testing.T) {
 	}
 }
 
-func TestNodeDoesNotRelayWhatItReplicates(t *testing.T) {
+func TestNodeRelaysNothingToWhoCannotCheckSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plant, hq := pair(t)
 		plant.publish(10)

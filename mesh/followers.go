@@ -17,8 +17,9 @@ var errReplaced = errors.New("replaced by a newer call of the same site: if two 
 // followers is the table of who replicates what from here: one entry for a site and a stream, one call at a time. It is
 // bounded by the sites of the mesh and the streams of this one. The zero value is ready.
 type followers struct {
-	mu    sync.Mutex
-	table map[followerKey]*follower
+	mu      sync.Mutex // guards what follows
+	table   map[followerKey]*follower
+	changed chan struct{} // closed at the next report; nil until somebody waits
 }
 
 type followerKey struct {
@@ -29,6 +30,7 @@ type followerKey struct {
 // follower is guarded by followers.mu.
 type follower struct {
 	durable  plantmesh.Offset
+	history  plantmesh.Incarnation // that the offset is of
 	reported time.Time
 	reason   string
 	call     *followerCall // nil while none is open
@@ -54,7 +56,7 @@ func (f *followers) entry(key followerKey) *follower {
 }
 
 // open notes a call that starts at an offset, and ends the one that the site had open, which may hang on a dead connection.
-func (f *followers) open(key followerKey, at plantmesh.Offset, end context.CancelCauseFunc) *followerCall {
+func (f *followers) open(key followerKey, i plantmesh.Incarnation, at plantmesh.Offset, end context.CancelCauseFunc) *followerCall {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	e := f.entry(key)
@@ -62,7 +64,8 @@ func (f *followers) open(key followerKey, at plantmesh.Offset, end context.Cance
 		e.call.end(errReplaced)
 	}
 	e.call = &followerCall{table: f, entry: e, end: end}
-	e.durable, e.reported, e.reason = at, time.Now(), ""
+	e.history, e.durable, e.reported, e.reason = i, at, time.Now(), ""
+	f.moved()
 	return e.call
 }
 
@@ -81,6 +84,7 @@ func (c *followerCall) report(durable plantmesh.Offset) {
 	defer c.table.mu.Unlock()
 	if c.entry.call == c {
 		c.entry.durable, c.entry.reported = max(c.entry.durable, durable), time.Now()
+		c.table.moved()
 	}
 }
 
@@ -101,7 +105,7 @@ func (f *followers) all() []Follower {
 	for key, e := range f.table {
 		out = append(out, Follower{
 			Site: key.site, Stream: key.stream, Connected: e.call != nil,
-			DurableOffset: e.durable, LastReportTime: e.reported, Reason: e.reason,
+			Incarnation: e.history, DurableOffset: e.durable, LastReportTime: e.reported, Reason: e.reason,
 		})
 	}
 	slices.SortFunc(out, func(a, b Follower) int {

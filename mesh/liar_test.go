@@ -244,7 +244,7 @@ func TestGreetingThatDoesNotFitTheCertificateIsRefused(t *testing.T) {
 		"site":         {func(r *peerv1.HelloResponse) { r.Node.Site = "plant-b" }, []string{"it answers as plant-b", "make them agree"}},
 		"mesh":         {func(r *peerv1.HelloResponse) { r.Node.Mesh = "other" }, []string{"of mesh other"}},
 		"no node":      {func(r *peerv1.HelloResponse) { r.Node = nil }, []string{"other site than the certificate says"}},
-		"new protocol": {func(r *peerv1.HelloResponse) { r.Protocol = 2 }, []string{"chose 2, this node speaks 1 to 1", "upgrade the older"}},
+		"new protocol": {func(r *peerv1.HelloResponse) { r.Protocol = mesh.MaxProtocol + 1 }, []string{"chose 3, this node speaks 1 to 2", "upgrade the older"}},
 		"no protocol":  {func(r *peerv1.HelloResponse) { r.Protocol = 0 }, []string{"upgrade the older"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,12 +20,16 @@ type link struct {
 	mu     sync.Mutex // guards what follows
 	state  Link
 	client peerv1.PeerServiceClient // while connected
+	heard  bool                     // the peer has said which streams it holds, on this connection
 }
+
+// notTried is the reason of a link before its first attempt ended.
+const notTried = "not tried yet"
 
 func newLink(m *Mesh, address string) *link {
 	return &link{
 		mesh: m, address: address, nudges: make(chan struct{}, 1),
-		state: Link{Address: address, State: adminv1.LinkState_LINK_STATE_CONNECTING, Since: time.Now(), Reason: "not tried yet"},
+		state: Link{Address: address, State: adminv1.LinkState_LINK_STATE_CONNECTING, Since: time.Now(), Reason: notTried},
 	}
 }
 
@@ -72,7 +76,7 @@ func (l *link) connecting() {
 func (l *link) connected(client peerv1.PeerServiceClient, g greeting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.client = client
+	l.client, l.heard = client, false
 	l.state.State, l.state.Since, l.state.Reason = adminv1.LinkState_LINK_STATE_CONNECTED, time.Now(), ""
 	l.state.Site, l.state.Protocol, l.state.Version = g.site, g.protocol, g.version
 	l.state.RoundTrip, l.state.ClockOffset = g.roundTrip, g.clockOffset
@@ -100,6 +104,19 @@ func (l *link) waiting(ctx context.Context, state adminv1.LinkState, reason stri
 	if pause > 0 {
 		l.mesh.logger.Log(ctx, level, "link down", slog.String("peer", l.address), slog.String("reason", reason), slog.Duration("retry_in", pause))
 	}
+}
+
+// hears notes that the peer has said which streams it holds.
+func (l *link) hears() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = true
+}
+
+func (l *link) heardFrom() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard
 }
 
 // nudge lets the links to a site try at once: it has just called, so it is up.

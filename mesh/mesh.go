@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,20 +15,39 @@ import (
 
 // Log is what a mesh needs of a site's log. Heads are of durable data only; blocks are opaque bytes here.
 type Log interface {
-	// Heads returns the heads of all streams.
-	Heads() []plantmesh.Head
-	// Head returns one. Errors: plantmesh.ErrUnknownStream.
-	Head(s plantmesh.StreamName) (plantmesh.Head, error)
+	// AllHeads returns the heads of all incarnations of all streams.
+	AllHeads() []plantmesh.Head
+	// Incarnations returns those of one stream, oldest first. Errors: plantmesh.ErrUnknownStream.
+	Incarnations(s plantmesh.StreamName) ([]plantmesh.Head, error)
+	// HeadOf returns one, of the current incarnation for 0. Errors: plantmesh.ErrUnknownStream, ErrIncarnationChanged.
+	HeadOf(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Head, error)
 	// Changed is closed at the next change of any head.
 	Changed() <-chan struct{}
-	// RawBlocks returns the blocks after a block boundary, verbatim, up to maxBytes but at least one if there is any.
-	RawBlocks(ctx context.Context, s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) ([][]byte, error)
+	// RawBlocksOf returns the blocks after a block boundary, verbatim, up to maxBytes but at least one if there is any.
+	RawBlocksOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, maxBytes int) ([][]byte, error)
 	// LastOffset reads the offset of a block's last event.
 	LastOffset(block []byte) (plantmesh.Offset, error)
-	// ChainAt computes the chain value at a block boundary. Errors: plantmesh.ErrNotBlockBoundary, plantmesh.ErrCorruptBlock.
-	ChainAt(ctx context.Context, s plantmesh.StreamName, off plantmesh.Offset) (plantmesh.Chain, error)
+	// ChainAfter computes the chain value after a block.
+	ChainAfter(block []byte) plantmesh.Chain
+	// ChainOf computes the chain value at a block boundary. Errors: plantmesh.ErrNotBlockBoundary, plantmesh.ErrCorruptBlock.
+	ChainOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, off plantmesh.Offset) (plantmesh.Chain, error)
 	// AppendBlocks verifies blocks against the replica they belong to and makes them durable, or appends none of them.
 	AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
+
+	// Checkpoint returns the newest checkpoint of an incarnation, with Signed empty if there is none; Checkpoints those kept behind an
+	// offset, ascending. PutCheckpoint keeps a verified one. Errors: plantmesh.ErrUnknownStream, ErrIncarnationChanged, ErrChainDiverged.
+	Checkpoint(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Checkpoint, error)
+	Checkpoints(s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, limit int) ([]plantmesh.Checkpoint, error)
+	PutCheckpoint(ctx context.Context, c plantmesh.Checkpoint) error
+	// Vouchers are the words of a site's certificates for the keys that sign its checkpoints.
+	Vouchers(site plantmesh.SiteID) ([][]byte, error)
+	PutVoucher(site plantmesh.SiteID, id plantmesh.KeyID, voucher []byte) error
+
+	// Recover adds blocks of this site's own stream that a peer kept. CloseIncarnation has what is published next begin a new one. Release
+	// lets publishing begin.
+	Recover(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
+	CloseIncarnation(s plantmesh.StreamName, i plantmesh.Incarnation) error
+	Release()
 }
 
 // Observer is told what arrived, for telemetry. It is called by the stream's replicator, one call at a time for a
@@ -49,10 +69,13 @@ type Mesh struct {
 	logger   *slog.Logger
 	links    []*link
 
+	verifier  *plantmesh.Verifier
+	known     knownKeys
 	calls     calls
 	claims    claims
 	followers followers
 	replicas  replicas
+	pullers   pullers
 }
 
 // New prepares a mesh; nothing is dialed before Run. creds have to be a site's. observer may be nil.
@@ -65,7 +88,11 @@ func New(cfg Config, creds *plantmesh.Credentials, log Log, observer Observer, l
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{cfg: cfg, self: self, creds: creds, log: log, observer: observer, logger: logger}
+	m := &Mesh{cfg: cfg, self: self, creds: creds, log: log, observer: observer, logger: logger, verifier: creds.Verifier()}
+	m.pullers.mesh = m
+	if err := m.loadVouchers(); err != nil {
+		return nil, fmt.Errorf("signing keys: %w", err)
+	}
 	for _, address := range cfg.Peers {
 		m.links = append(m.links, newLink(m, address))
 	}
@@ -75,19 +102,51 @@ func New(cfg Config, creds *plantmesh.Credentials, log Log, observer Observer, l
 // Run keeps the links until ctx ends, then ends every call of peers with ErrShuttingDown and returns nil. It runs once.
 func (m *Mesh) Run(ctx context.Context) error {
 	var group errgroup.Group
+	m.pullers.start(ctx)
 	for _, l := range m.links {
 		group.Go(func() error { l.run(ctx); return nil })
 	}
+	group.Go(func() error { m.keepSigned(ctx); return nil })
+	group.Go(func() error { m.establish(ctx); return nil })
 	<-ctx.Done()
 	m.calls.end(plantmesh.ErrShuttingDown)
+	m.pullers.running.Wait()
 	return group.Wait()
 }
 
-// head is a stream's head here, zero if nothing is held of it.
-func (m *Mesh) head(s plantmesh.StreamName) (plantmesh.Head, error) {
-	head, err := m.log.Head(s)
-	if errors.Is(err, plantmesh.ErrUnknownStream) {
-		return plantmesh.Head{Stream: s}, nil
+// head is the head of an incarnation here, zero if nothing is held of it.
+func (m *Mesh) head(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Head, error) {
+	head, err := m.log.HeadOf(s, i)
+	if errors.Is(err, plantmesh.ErrUnknownStream) || errors.Is(err, plantmesh.ErrIncarnationChanged) {
+		return plantmesh.Head{Stream: s, Incarnation: i}, nil
 	}
 	return head, err
+}
+
+// wants tells whether a stream is to be brought here: one that is subscribed to, or what is missing of an own one.
+func (m *Mesh) wants(s plantmesh.StreamName) bool {
+	return s.Origin() == m.self.Site || m.subscribed(s)
+}
+
+// knownKeys are the signing keys whose vouchers are in the log.
+type knownKeys struct {
+	mu   sync.Mutex
+	keys map[plantmesh.SiteID]map[plantmesh.KeyID]bool
+}
+
+// first tells whether a key was not known, and notes it.
+func (k *knownKeys) first(key plantmesh.SiteKey) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.keys == nil {
+		k.keys = map[plantmesh.SiteID]map[plantmesh.KeyID]bool{}
+	}
+	if k.keys[key.Site] == nil {
+		k.keys[key.Site] = map[plantmesh.KeyID]bool{}
+	}
+	if k.keys[key.Site][key.ID] {
+		return false
+	}
+	k.keys[key.Site][key.ID] = true
+	return true
 }

@@ -91,7 +91,7 @@ func TestIntakeBoundsWhatIsNotDurable(t *testing.T) {
 		in := newIntake(100)
 		block := make([]byte, 40)
 		put := make(chan error, 1)
-		add := func() { put <- in.put(ctx, [][]byte{block}, time.Now()) }
+		add := func() { put <- in.put(ctx, frame{blocks: [][]byte{block}}, time.Now()) }
 		for range 2 {
 			add()
 			if err := <-put; err != nil {
@@ -101,8 +101,8 @@ func TestIntakeBoundsWhatIsNotDurable(t *testing.T) {
 		go add()
 		synctest.Wait()
 		first, err := in.take(ctx)
-		if err != nil || len(first.blocks) != 2 {
-			t.Fatalf("%d blocks, %v", len(first.blocks), err)
+		if err != nil || len(first.frames) != 2 {
+			t.Fatalf("%d blocks, %v", len(first.frames), err)
 		}
 		synctest.Wait()
 		if len(put) != 0 {
@@ -116,8 +116,8 @@ func TestIntakeBoundsWhatIsNotDurable(t *testing.T) {
 		block = make([]byte, 200)
 		go add()
 		second, err := in.take(ctx)
-		if err != nil || len(second.blocks) != 1 {
-			t.Fatalf("%d blocks, %v", len(second.blocks), err)
+		if err != nil || len(second.frames) != 1 {
+			t.Fatalf("%d blocks, %v", len(second.frames), err)
 		}
 		in.done(second)
 		if third, err := in.take(ctx); err != nil || third.bytes != 200 {

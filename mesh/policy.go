@@ -34,25 +34,47 @@ func matchesAny(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) })
 }
 
-// allows tells whether the rule lets a domain of this site go to another one.
-func (r ExportRule) allows(domain string, to plantmesh.Identity) bool {
-	return matchesAny(r.Streams, domain) && matchesAny(r.To, string(to.Site)) && (len(r.Regions) == 0 || matchesAny(r.Regions, to.Region))
+// rulesFor are this site's export rules for one of its own streams, as its checkpoints carry them.
+func (m *Mesh) rulesFor(s plantmesh.StreamName) []plantmesh.ExportRule {
+	var rules []plantmesh.ExportRule
+	for _, r := range m.cfg.Export {
+		if matchesAny(r.Streams, s.Domain()) {
+			rules = append(rules, plantmesh.ExportRule{To: r.To, Regions: r.Regions})
+		}
+	}
+	return rules
 }
 
-// mayExport is nil if a stream may go to a site. Only own streams may: there are no rules yet that travel with a stream,
-// and a node without the origin's rule does not serve it.
+// allowed tells whether one of the rules lets a stream go to a site.
+func allowed(rules []plantmesh.ExportRule, to plantmesh.Identity) bool {
+	return slices.ContainsFunc(rules, func(r plantmesh.ExportRule) bool {
+		return matchesAny(r.To, string(to.Site)) && (len(r.Regions) == 0 || matchesAny(r.Regions, to.Region))
+	})
+}
+
+// mayExport is nil if a stream may go to a site: by this site's rules if it is its own; by the rules that its origin signed
+// if it is a replica. The origin itself may always have its stream back.
 //
 // Errors: plantmesh.ErrExportDenied, whether or not the stream exists.
 func (m *Mesh) mayExport(s plantmesh.StreamName, to plantmesh.Identity) error {
-	if s.Origin() != m.self.Site {
-		return fmt.Errorf("%w: %s is not the origin of %s: link to %s for it", plantmesh.ErrExportDenied, m.self.Site, s, s.Origin())
-	}
-	for _, rule := range m.cfg.Export {
-		if rule.allows(s.Domain(), to) {
+	if s.Origin() == m.self.Site {
+		if allowed(m.rulesFor(s), to) {
 			return nil
 		}
+		return fmt.Errorf("%w: no export rule at %s allows %s to %s in region %s", plantmesh.ErrExportDenied, m.self.Site, s, to.Site, to.Region)
 	}
-	return fmt.Errorf("%w: no export rule at %s allows %s to %s in region %s", plantmesh.ErrExportDenied, m.self.Site, s, to.Site, to.Region)
+	if s.Origin() == to.Site {
+		return nil
+	}
+	c, err := m.log.Checkpoint(s, 0)
+	if err != nil || c.Signed == nil {
+		return fmt.Errorf("%w: %s has no rules of %s for %s, and without them does not pass it on", plantmesh.ErrExportDenied, m.self.Site, s.Origin(), s)
+	}
+	if !allowed(c.Export, to) {
+		return fmt.Errorf("%w: no export rule that %s signed, as %s has it, allows %s to %s in region %s",
+			plantmesh.ErrExportDenied, s.Origin(), m.self.Site, s, to.Site, to.Region)
+	}
+	return nil
 }
 
 // subscribed tells whether this node wants a stream.

@@ -111,6 +111,12 @@ func (r *replica) status() Replica {
 	return s
 }
 
+func (r *replica) durable() plantmesh.Offset {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held
+}
+
 func (r *replica) sourceTime() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

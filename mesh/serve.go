@@ -19,12 +19,15 @@ import (
 
 type replicateServer = grpc.BidiStreamingServer[peerv1.ReplicateRequest, peerv1.ReplicateResponse]
 
-// serving is one open Replicate call, seen from the origin. It holds one frame at a time and no state but its position.
+// serving is one open Replicate call, seen from who holds the stream. It holds one frame at a time and no state but its
+// position.
 type serving struct {
 	mesh        *Mesh
 	stream      replicateServer
+	caller      plantmesh.Identity
 	name        plantmesh.StreamName
 	incarnation plantmesh.Incarnation
+	protocol    uint32
 	size        frameSize
 
 	sent atomic.Uint64 // last offset sent
@@ -48,13 +51,13 @@ func (m *Mesh) serveReplicate(stream replicateServer) error {
 	key := followerKey{site: caller.Site, stream: name}
 	head, err := m.admit(ctx, name, caller, start)
 	if err != nil {
-		if _, unknown := m.log.Head(name); unknown == nil && name.Origin() == m.self.Site {
+		if _, unknown := m.log.HeadOf(name, 0); unknown == nil {
 			m.followers.refuse(key, err.Error())
 		}
 		return err
 	}
-	call := m.followers.open(key, plantmesh.Offset(start.GetAfterOffset()), cancel)
-	s := &serving{mesh: m, stream: stream, name: name, incarnation: head.Incarnation}
+	call := m.followers.open(key, head.Incarnation, plantmesh.Offset(start.GetAfterOffset()), cancel)
+	s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol()}
 	s.sent.Store(start.GetAfterOffset())
 	go s.listen(call, cancel) // ends when this call does, for that ends its Recv
 	err = s.send(ctx, head)
@@ -77,12 +80,22 @@ func receiveStart(stream replicateServer) (*peerv1.ReplicateStart, error) {
 	return r.GetStart(), nil
 }
 
-// admit checks that a stream may go to the caller and that what the caller holds is a prefix of it. It returns the head.
+// admit checks that a stream may go to the caller and that what the caller holds is a prefix of it. It returns the head of
+// the incarnation that the caller wants. Callers of the protocol's first version know one incarnation, and origins only.
 func (m *Mesh) admit(ctx context.Context, name plantmesh.StreamName, caller plantmesh.Identity, start *peerv1.ReplicateStart) (plantmesh.Head, error) {
 	if err := m.mayExport(name, caller); err != nil {
 		return plantmesh.Head{}, err
 	}
-	head, err := m.log.Head(name)
+	wanted := plantmesh.Incarnation(start.GetIncarnation())
+	held := wanted
+	if start.GetProtocol() < protocolSigned {
+		if name.Origin() != m.self.Site {
+			return plantmesh.Head{}, fmt.Errorf("%w: %s is not the origin of %s: link to %s for it, or upgrade the node of %s",
+				plantmesh.ErrExportDenied, m.self.Site, name, name.Origin(), caller.Site)
+		}
+		held = 0
+	}
+	head, err := m.servedHead(name, held)
 	if err != nil {
 		return head, err
 	}
@@ -90,14 +103,14 @@ func (m *Mesh) admit(ctx context.Context, name plantmesh.StreamName, caller plan
 	if after == 0 {
 		return head, nil
 	}
-	if incarnation := plantmesh.Incarnation(start.GetIncarnation()); incarnation != head.Incarnation {
+	if wanted != head.Incarnation {
 		return head, fmt.Errorf("%w: %s has incarnation %d up to offset %d here, %s holds incarnation %d up to %d",
-			plantmesh.ErrIncarnationChanged, name, head.Incarnation, head.Offset, caller.Site, incarnation, after)
+			plantmesh.ErrIncarnationChanged, name, head.Incarnation, head.Offset, caller.Site, wanted, after)
 	}
 	if after > head.Offset {
 		return head, &plantmesh.OffsetError{Stream: name, Asked: after, Earliest: 1, End: head.Offset, Err: plantmesh.ErrOffsetBeyondHead}
 	}
-	chain, err := m.log.ChainAt(ctx, name, after)
+	chain, err := m.log.ChainOf(ctx, name, head.Incarnation, after)
 	if errors.Is(err, plantmesh.ErrNotBlockBoundary) {
 		return head, fmt.Errorf("%w: %s@%d: a block ends there at %s with chain %x, none does here", plantmesh.ErrChainDiverged, name, after, caller.Site, start.GetChain())
 	}
@@ -129,17 +142,19 @@ func (s *serving) listen(call *followerCall, cancel context.CancelCauseFunc) {
 
 // send sends blocks as they come, until the call ends.
 func (s *serving) send(ctx context.Context, head plantmesh.Head) error {
-	if err := s.frame(nil, head); err != nil {
+	if err := s.accept(ctx, head); err != nil {
 		return err
 	}
 	for {
 		changed := s.mesh.log.Changed()
-		head, err := s.mesh.log.Head(s.name)
+		head, err := s.mesh.servedHead(s.name, s.incarnation)
 		if err != nil {
 			return err
 		}
-		if head.Incarnation != s.incarnation {
-			return fmt.Errorf("%w: %s has incarnation %d now, it was %d", plantmesh.ErrIncarnationChanged, s.name, head.Incarnation, s.incarnation)
+		if s.protocol < protocolSigned {
+			if current, err := s.mesh.log.HeadOf(s.name, 0); err != nil || current.Incarnation != s.incarnation {
+				return fmt.Errorf("%w: %s has incarnation %d now, it was %d", plantmesh.ErrIncarnationChanged, s.name, current.Incarnation, s.incarnation)
+			}
 		}
 		if ctx.Err() == nil && uint64(head.Offset) > s.sent.Load() {
 			if err := s.blocks(ctx, head); err != nil {
@@ -157,29 +172,39 @@ func (s *serving) send(ctx context.Context, head plantmesh.Head) error {
 
 // blocks sends one frame of what follows.
 func (s *serving) blocks(ctx context.Context, head plantmesh.Head) error {
-	blocks, err := s.mesh.log.RawBlocks(ctx, s.name, plantmesh.Offset(s.sent.Load()), s.size.bytes())
+	if err := s.mesh.mayExport(s.name, s.caller); err != nil {
+		return err // the rules may have changed since the call began
+	}
+	blocks, err := s.mesh.log.RawBlocksOf(ctx, s.name, s.incarnation, plantmesh.Offset(s.sent.Load()), s.size.bytes())
 	if err != nil {
 		return err
 	}
 	if len(blocks) == 0 {
 		return fmt.Errorf("%w: %s: no block after offset %d though the head is %d", plantmesh.ErrCorruptBlock, s.name, s.sent.Load(), head.Offset)
 	}
-	last, err := s.mesh.log.LastOffset(blocks[len(blocks)-1])
+	answer := &peerv1.ReplicateResponse{Blocks: blocks}
+	if s.protocol >= protocolSigned {
+		if answer.Blocks, answer.Checkpoints, err = s.proof(ctx, blocks); err != nil {
+			return err
+		}
+	}
+	last, err := s.mesh.log.LastOffset(answer.Blocks[len(answer.Blocks)-1])
 	if err != nil {
 		return err
 	}
 	// Before sending: the report can be back before Send returns.
 	s.sent.Store(uint64(last))
 	began := time.Now()
-	if err := s.frame(blocks, head); err != nil {
+	if err := s.frame(answer, head); err != nil {
 		return err
 	}
 	s.size.took(time.Since(began))
 	return nil
 }
 
-func (s *serving) frame(blocks [][]byte, head plantmesh.Head) error {
-	return s.stream.Send(&peerv1.ReplicateResponse{Blocks: blocks, HeadOffset: uint64(head.Offset), HeadTime: timestamppb.New(head.Time)})
+func (s *serving) frame(answer *peerv1.ReplicateResponse, head plantmesh.Head) error {
+	answer.HeadOffset, answer.HeadTime = uint64(head.Offset), timestamppb.New(head.Time)
+	return s.stream.Send(answer)
 }
 
 // endOf is what a call ended by its context answers.

@@ -19,7 +19,10 @@ import (
 // The protocol versions that this software speaks.
 const (
 	MinProtocol = 1
-	MaxProtocol = 1
+	MaxProtocol = 2
+
+	// protocolSigned is the first version in which blocks come with checkpoints, and from any node that holds them.
+	protocolSigned = 2
 )
 
 const (
@@ -56,8 +59,8 @@ func (s *server) Hello(ctx context.Context, r *peerv1.HelloRequest) (*peerv1.Hel
 	return response, plantmesh.Status(err).Err()
 }
 
-func (s *server) WatchStreams(_ *peerv1.WatchStreamsRequest, stream grpc.ServerStreamingServer[peerv1.WatchStreamsResponse]) error {
-	return plantmesh.Status(s.mesh.serveWatch(stream)).Err()
+func (s *server) WatchStreams(r *peerv1.WatchStreamsRequest, stream grpc.ServerStreamingServer[peerv1.WatchStreamsResponse]) error {
+	return plantmesh.Status(s.mesh.serveWatch(r.GetProtocol(), stream)).Err()
 }
 
 func (s *server) Replicate(stream grpc.BidiStreamingServer[peerv1.ReplicateRequest, peerv1.ReplicateResponse]) error {
@@ -138,21 +141,21 @@ func agree(node *peerv1.NodeInfo) (uint32, error) {
 	return highest, nil
 }
 
-func (m *Mesh) serveWatch(stream grpc.ServerStreamingServer[peerv1.WatchStreamsResponse]) error {
+func (m *Mesh) serveWatch(protocol uint32, stream grpc.ServerStreamingServer[peerv1.WatchStreamsResponse]) error {
 	caller, err := m.caller(stream.Context())
 	if err != nil {
 		return err
 	}
 	ctx, cancel := m.calls.begin(stream.Context())
 	defer cancel(nil)
-	sent := map[plantmesh.StreamName]plantmesh.Head{}
+	telling := &watcher{mesh: m, caller: caller, protocol: protocol, sent: map[history]told{}}
 	for first := true; ; first = false {
 		heartbeat := time.NewTimer(m.cfg.Timings.Heartbeat)
-		changed, news := m.news(caller, sent)
+		changed, news := telling.news()
 		for due := first; len(news) == 0 && !due; {
 			select {
 			case <-changed:
-				changed, news = m.news(caller, sent)
+				changed, news = telling.news()
 			case <-heartbeat.C:
 				due = true
 			case <-ctx.Done():
@@ -168,23 +171,6 @@ func (m *Mesh) serveWatch(stream grpc.ServerStreamingServer[peerv1.WatchStreamsR
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// news returns the exported heads that differ from those sent, and notes them as sent; and what tells of the next change.
-func (m *Mesh) news(caller plantmesh.Identity, sent map[plantmesh.StreamName]plantmesh.Head) (<-chan struct{}, []*peerv1.StreamHead) {
-	changed := m.log.Changed()
-	var news []*peerv1.StreamHead
-	for _, h := range m.log.Heads() {
-		before, known := sent[h.Stream]
-		if known && before.Offset == h.Offset && before.Incarnation == h.Incarnation || m.mayExport(h.Stream, caller) != nil {
-			continue
-		}
-		sent[h.Stream] = h
-		news = append(news, &peerv1.StreamHead{
-			Stream: string(h.Stream), Incarnation: uint64(h.Incarnation), Offset: uint64(h.Offset), Time: timestamppb.New(h.Time),
-		})
-	}
-	return changed, news
 }
 
 // sendHeads sends one frame, or as many as the limit of a frame makes of it.
@@ -212,7 +198,7 @@ func (m *Mesh) serveChain(ctx context.Context, r *peerv1.GetChainRequest) (*peer
 	if err := m.mayExport(name, caller); err != nil {
 		return nil, err
 	}
-	head, err := m.log.Head(name)
+	head, err := m.servedHead(name, plantmesh.Incarnation(r.GetIncarnation()))
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +206,7 @@ func (m *Mesh) serveChain(ctx context.Context, r *peerv1.GetChainRequest) (*peer
 	if off > head.Offset {
 		return nil, &plantmesh.OffsetError{Stream: name, Asked: off, Earliest: 1, End: head.Offset, Err: plantmesh.ErrOffsetBeyondHead}
 	}
-	chain, err := m.log.ChainAt(ctx, name, off)
+	chain, err := m.log.ChainOf(ctx, name, head.Incarnation, off)
 	if err != nil {
 		return nil, err
 	}

@@ -18,13 +18,18 @@ const quietBytes = 1 << 10
 
 // session is one connection of a link, from greeting to end. It owns every goroutine on it.
 type session struct {
-	link    *link
-	mesh    *Mesh
-	conn    *connection
-	client  peerv1.PeerServiceClient
-	frames  chan struct{}                        // sign of life: a frame of WatchStreams came
-	running map[plantmesh.StreamName]*replicator // owned by watch
+	link     *link
+	mesh     *Mesh
+	conn     *connection
+	client   peerv1.PeerServiceClient
+	protocol uint32                       // agreed on
+	frames   chan struct{}                // sign of life: a frame of WatchStreams came
+	offers   map[plantmesh.StreamName]int // streams that the peer offered and that are wanted; owned by watch
 }
+
+func (s *session) site() plantmesh.SiteID { return s.conn.peer.Site }
+
+func (s *session) roundTrip() time.Duration { return s.link.status().RoundTrip }
 
 // session connects and stays until the connection ends, which is always an error.
 func (l *link) session(ctx context.Context) error {
@@ -44,7 +49,7 @@ func (l *link) session(ctx context.Context) error {
 
 	s := &session{
 		link: l, mesh: l.mesh, conn: conn, client: peerv1.NewPeerServiceClient(conn),
-		frames: make(chan struct{}, 1), running: map[plantmesh.StreamName]*replicator{},
+		frames: make(chan struct{}, 1), offers: map[plantmesh.StreamName]int{},
 	}
 	g, err := s.greet(ctx)
 	if err == nil {
@@ -53,10 +58,12 @@ func (l *link) session(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGreeting, conn.why(err))
 	}
+	s.protocol = g.protocol
 	l.connected(s.client, g)
+	defer func() { l.mesh.pullers.gone(s) }()
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.watch(ctx, group) })
+	group.Go(func() error { return s.watch(ctx) })
 	group.Go(func() error { return s.guard(ctx) })
 	group.Go(func() error { return s.measure(ctx) })
 	return conn.why(group.Wait())
@@ -114,9 +121,9 @@ func (s *session) measure(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// watch hears which streams the peer has and keeps a replicator for each that is wanted.
-func (s *session) watch(ctx context.Context, group *errgroup.Group) error {
-	call, err := s.client.WatchStreams(ctx, &peerv1.WatchStreamsRequest{})
+// watch hears which streams the peer has.
+func (s *session) watch(ctx context.Context) error {
+	call, err := s.client.WatchStreams(ctx, &peerv1.WatchStreamsRequest{Protocol: s.protocol})
 	if err != nil {
 		return plantmesh.FromStatus(err)
 	}
@@ -133,28 +140,10 @@ func (s *session) watch(ctx context.Context, group *errgroup.Group) error {
 		default:
 		}
 		for _, h := range frame.GetHeads() {
-			s.offered(ctx, group, h)
+			s.mesh.pullers.offered(s, h)
 		}
+		s.link.hears()
 	}
-}
-
-// offered notes the head of a stream at the peer and starts its replicator if it is wanted. A peer may only offer what it
-// is the origin of; the rest is passed over.
-func (s *session) offered(ctx context.Context, group *errgroup.Group, h *peerv1.StreamHead) {
-	name, err := plantmesh.ParseStreamName(h.GetStream())
-	if err != nil || name.Origin() != s.conn.peer.Site || !s.mesh.subscribed(name) {
-		return
-	}
-	r, ok := s.running[name]
-	if !ok {
-		if len(s.running) == maxHeads {
-			return
-		}
-		r = newReplicator(s, name)
-		s.running[name] = r
-		group.Go(func() error { r.run(ctx); return nil })
-	}
-	r.replica.heard(plantmesh.Offset(h.GetOffset()), h.GetTime().AsTime())
 }
 
 // guard drops a connection without a sign of life: a frame of WatchStreams, which is due every few seconds, or more bytes

@@ -38,33 +38,6 @@ func (n *node) stalled(stream plantmesh.StreamName, words ...string) {
 	}
 }
 
-const quality plantmesh.StreamName = "plant-a/quality"
-
-func TestOriginThatLostItsDiskStallsTheReplicaAndNothingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		plant, hq := pair(t)
-		plant.publish(50)
-		hq.holds(plant, plant.stream())
-		before, err := hq.running.log.Head(plant.stream())
-		if err != nil {
-			t.Fatal(err)
-		}
-		plant.stop()
-		plant.disk = vfs.NewMem()
-		pass(time.Minute) // in virtual time no clock tick would tell the new history from the old
-		plant.start().publish(100)
-		hq.stalled(plant.stream(), "another incarnation", "the origin has begun a new history", "keep this node's data folder")
-		plant.publishTo(quality, 10, 0)
-		hq.holds(plant, quality)
-		if after, err := hq.running.log.Head(plant.stream()); err != nil || after != before {
-			t.Errorf("the replica moved from %+v to %+v, %v", before, after, err)
-		}
-		if f := plant.running.mesh.Status().Followers[0]; f.Connected || !strings.Contains(f.Reason, "incarnation") {
-			t.Errorf("the origin does not know: %+v", f)
-		}
-	})
-}
-
 func TestOriginRestoredFromABackupStallsTheReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, meshtest.NewFabric())

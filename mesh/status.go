@@ -46,8 +46,9 @@ type Replica struct {
 type Follower struct {
 	Site           plantmesh.SiteID
 	Stream         plantmesh.StreamName
-	Connected      bool             // its call is open
-	DurableOffset  plantmesh.Offset // as it reported
+	Connected      bool // its call is open
+	Incarnation    plantmesh.Incarnation
+	DurableOffset  plantmesh.Offset // of that incarnation, as it reported
 	LagEvents      uint64
 	LastReportTime time.Time
 	Reason         string // why its call was refused or ended
@@ -63,7 +64,7 @@ func (m *Mesh) Status() Status {
 		s.Replicas = append(s.Replicas, m.replicaStatus(name))
 	}
 	for _, f := range m.followers.all() {
-		if head, err := m.log.Head(f.Stream); err == nil && head.Offset > f.DurableOffset {
+		if head, err := m.log.HeadOf(f.Stream, f.Incarnation); err == nil && head.Offset > f.DurableOffset {
 			f.LagEvents = uint64(head.Offset - f.DurableOffset)
 		}
 		s.Followers = append(s.Followers, f)
@@ -74,7 +75,7 @@ func (m *Mesh) Status() Status {
 // replicaNames are the streams that are or were replicated, and those wanted that an earlier run left here.
 func (m *Mesh) replicaNames() []plantmesh.StreamName {
 	names := m.replicas.names()
-	for _, head := range m.log.Heads() {
+	for _, head := range m.log.AllHeads() {
 		if m.subscribed(head.Stream) {
 			names = append(names, head.Stream)
 		}
@@ -85,7 +86,7 @@ func (m *Mesh) replicaNames() []plantmesh.StreamName {
 
 func (m *Mesh) replicaStatus(name plantmesh.StreamName) Replica {
 	r := m.replicas.of(name).status()
-	head, err := m.head(name)
+	head, err := m.head(name, 0)
 	if err != nil {
 		r.Reason = err.Error()
 	}

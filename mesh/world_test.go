@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -88,6 +89,20 @@ func (w *world) credentials(ca *pki.Authority, id plantmesh.Identity) *plantmesh
 	return creds
 }
 
+// signingKey makes one for a site.
+func (w *world) signingKey(creds *plantmesh.Credentials) *plantmesh.SigningKey {
+	w.Helper()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	key, err := plantmesh.NewSigningKey(private, creds, time.Now())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return key
+}
+
 // caFile is the root certificate of the mesh on disk.
 func (w *world) caFile() string {
 	w.Helper()
@@ -129,6 +144,7 @@ type running struct {
 func (w *world) add(site plantmesh.SiteID, config mesh.Config) *node {
 	w.Helper()
 	n := &node{world: w, site: site, creds: w.credentials(w.ca, siteID(site)), config: config, disk: vfs.NewMem(), dir: "log"}
+	n.config.SigningKey = w.signingKey(n.creds)
 	if w.fabric != nil {
 		n.address = meshtest.Address(site)
 		n.config.Dial = w.fabric.Dialer(site)
@@ -163,6 +179,7 @@ func (n *node) start() *node {
 	if err != nil {
 		n.Fatal(err)
 	}
+	log.Hold() // until the mesh has looked for what is lost
 	var held mesh.Log = log
 	if n.wrap != nil {
 		held = n.wrap(log)
@@ -278,9 +295,17 @@ func (n *node) holdsWithin(origin *node, stream plantmesh.StreamName, patience t
 	}
 	ctx, cancel := context.WithTimeout(n.Context(), patience)
 	defer cancel()
-	got, err := n.running.log.WaitHead(ctx, stream, want.Offset-1)
-	if err != nil {
-		n.Fatalf("%v; status %+v", err, n.running.mesh.Status())
+	var got plantmesh.Head
+	for got.Incarnation != want.Incarnation || got.Offset < want.Offset {
+		changed := n.running.log.Changed()
+		if got, _ = n.running.log.Head(stream); got.Incarnation == want.Incarnation && got.Offset >= want.Offset {
+			break
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			n.Fatalf("%s holds %+v, want %+v; status %+v", n.site, got, want, n.running.mesh.Status())
+		}
 	}
 	if got.Offset == want.Offset && (got.Chain != want.Chain || got.Incarnation != want.Incarnation || !got.Time.Equal(want.Time)) {
 		n.Fatalf("got %+v, the origin has %+v", got, want)

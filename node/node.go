@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -92,7 +93,14 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		return err
 	}
 
-	m, err := mesh.New(meshConfig(cfg, o.dial), creds, disk.log, observer(tracing), logger)
+	key, err := plantmesh.LoadSigningKey(filepath.Join(cfg.DataDir, keyFile), creds, time.Now())
+	if err != nil {
+		return errors.Join(fmt.Errorf("data_dir: %w", err), listener.Close())
+	}
+	if len(cfg.Peers) > 0 {
+		disk.log.Hold() // until the mesh has looked whether peers hold more of this site's streams
+	}
+	m, err := mesh.New(meshConfig(cfg, key, o.dial), creds, disk.log, observer(tracing), logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -197,8 +205,8 @@ func listen(ctx context.Context, cfg config.Config, given net.Listener) (net.Lis
 	return listener, nil
 }
 
-func meshConfig(cfg config.Config, dial func(context.Context, string) (net.Conn, error)) mesh.Config {
-	m := mesh.Config{Region: cfg.Region, Version: Version, Peers: cfg.Peers, Export: []mesh.ExportRule{}, Dial: dial}
+func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.Context, string) (net.Conn, error)) mesh.Config {
+	m := mesh.Config{Region: cfg.Region, Version: Version, Peers: cfg.Peers, Export: []mesh.ExportRule{}, SigningKey: key, Dial: dial}
 	for _, s := range cfg.Subscriptions {
 		m.Subscriptions = append(m.Subscriptions, mesh.Subscription(s))
 	}

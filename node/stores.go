@@ -14,6 +14,7 @@ import (
 const (
 	logFolder   = "log"
 	stateFolder = "state"
+	keyFile     = "log-signing.key"
 )
 
 // stores are the two databases of a node.

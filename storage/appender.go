@@ -37,6 +37,7 @@ type appender struct {
 	closed  bool
 	held    bool                                           // nothing is taken until Release
 	writes  map[plantmesh.StreamName]plantmesh.Incarnation // what the building goroutine has begun to write to
+	above   map[plantmesh.StreamName]plantmesh.Incarnation // a new one has to be above this
 	filling map[plantmesh.StreamName]chan struct{}         // streams that are being recovered; closed when they are not
 	arrived chan struct{}                                  // holds one token while something waits
 }
@@ -45,7 +46,6 @@ type appender struct {
 type writer struct {
 	stream *stream
 	head   headRecord
-	older  []*stream // earlier incarnations: an id recorded in one of them is taken, too
 }
 
 // group is what one batch records.
@@ -58,6 +58,7 @@ type group struct {
 
 func (a *appender) start(l *Log) {
 	a.log, a.writers, a.writes = l, map[plantmesh.StreamName]*writer{}, map[plantmesh.StreamName]plantmesh.Incarnation{}
+	a.above = map[plantmesh.StreamName]plantmesh.Incarnation{}
 	a.filling = map[plantmesh.StreamName]chan struct{}{}
 	a.applied, a.arrived = make(chan *group, pipelineDepth), make(chan struct{}, 1)
 	a.ended.Go(a.build)

@@ -188,6 +188,12 @@ func (l *Log) PutCheckpoint(ctx context.Context, c plantmesh.Checkpoint) error {
 	if c.Offset == 0 || c.Offset < signed.newest.offset {
 		return nil // what is newer is in force
 	}
+	if c.Offset == signed.newest.offset {
+		held, err := plantmesh.ParseCheckpoint(signed.newest.signed)
+		if err == nil && !c.Time.After(held.Time) {
+			return nil
+		}
+	}
 	record := []signedRecord{{offset: c.Offset, stored: stored, signed: c.Signed}}
 	batch := l.db.NewBatch()
 	defer batch.Close()

@@ -58,7 +58,7 @@ func (s *staging) original(w *writer, e *pendingEntry) (*recorded, plantmesh.Inc
 			return r, w.stream.record.incarnation, err
 		}
 	}
-	for _, older := range w.older {
+	for _, older := range s.log.olderOf(w.stream.record.name) {
 		if r, err := s.originalIn(older, e); r != nil || err != nil {
 			return r, older.record.incarnation, err
 		}

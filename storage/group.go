@@ -2,7 +2,6 @@ package storage
 
 import (
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -172,21 +171,22 @@ func (a *appender) writer(name plantmesh.StreamName) *writer {
 	defer a.mu.Unlock()
 	l := a.log
 	l.mu.RLock()
-	current, older := l.streams[name], slices.Clone(l.older[name])
+	current := l.streams[name]
 	if current != nil && !current.closed {
-		w = &writer{stream: current, head: current.head, older: older}
+		w = &writer{stream: current, head: current.head}
 	}
 	l.mu.RUnlock()
 	if w == nil {
 		record := streamRecord{name: name, incarnation: plantmesh.Incarnation(max(1, l.opts.Now().UnixNano()))}
 		if current != nil {
 			record.incarnation = max(record.incarnation, current.record.incarnation+1)
-			older = append(older, current)
+		}
+		if above, ok := a.above[name]; ok {
+			record.incarnation = max(record.incarnation, above+1)
 		}
 		w = &writer{
 			stream: &stream{number: l.nextNumber(), record: record},
 			head:   headRecord{chain: genesis(l.opts.Mesh, name, record.incarnation)},
-			older:  older,
 		}
 	}
 	a.writers[name], a.writes[name] = w, w.stream.record.incarnation

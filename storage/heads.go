@@ -56,6 +56,18 @@ func (l *Log) lookupOf(s plantmesh.StreamName, i plantmesh.Incarnation) (*stream
 		plantmesh.ErrIncarnationChanged, i, s, l.opts.Site, st.record.incarnation)
 }
 
+// olderOf returns the incarnations in which an id may be recorded besides the one that is being written: all that are held,
+// for until the first block of a new one, the one before is the current.
+func (l *Log) olderOf(s plantmesh.StreamName) []*stream {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	current := l.streams[s]
+	if current == nil || !current.closed && len(l.older[s]) == 0 {
+		return nil
+	}
+	return append(slices.Clone(l.older[s]), current)
+}
+
 // Heads returns the durable heads of all streams' current incarnations, ordered by name.
 func (l *Log) Heads() []plantmesh.Head {
 	infos := l.Streams()

@@ -20,6 +20,7 @@ const (
 	prefixCursor = 'c' // c name                            -> what its owner put there
 	prefixSigned = 'k' // k number, offset                  -> checkpoint
 	prefixClosed = 'x' // x number                          -> nothing: the incarnation takes no more events
+	prefixKey    = 'v' // v site, 0, key id                 -> voucher for the key that signs the site's checkpoints
 )
 
 // streamNumber stands for a stream and incarnation in keys. 0 is none.
@@ -40,6 +41,10 @@ func cursorKey(name string) []byte { return append([]byte{prefixCursor}, name...
 
 func streamKey(n streamNumber) []byte { return numberKey(prefixStream, n, 5) }
 func headKey(n streamNumber) []byte   { return numberKey(prefixHead, n, 5) }
+func voucherKey(site plantmesh.SiteID, id plantmesh.KeyID) []byte {
+	return append(append(append([]byte{prefixKey}, site...), 0), id[:]...)
+}
+
 func closedKey(n streamNumber) []byte { return numberKey(prefixClosed, n, 5) }
 
 // signedKey orders the checkpoints of a stream by offset.

@@ -233,7 +233,14 @@ func (l *Log) LookupOf(s plantmesh.StreamName, i plantmesh.Incarnation, source, 
 //
 // Errors: plantmesh.ErrUnknownStream; plantmesh.ErrCorruptBlock.
 func (l *Log) OffsetBefore(s plantmesh.StreamName, t time.Time) (plantmesh.Offset, error) {
-	st, head, err := l.lookup(s)
+	return l.OffsetBeforeOf(s, 0, t)
+}
+
+// OffsetBeforeOf is OffsetBefore for an incarnation of the stream, 0 for the current one.
+//
+// Errors: those of OffsetBefore; plantmesh.ErrIncarnationChanged.
+func (l *Log) OffsetBeforeOf(s plantmesh.StreamName, i plantmesh.Incarnation, t time.Time) (plantmesh.Offset, error) {
+	st, head, err := l.lookupOf(s, i)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/plantmesh/plantmesh"
@@ -66,6 +67,35 @@ func (l *Log) recoverable(p *progress) error {
 			plantmesh.ErrChainDiverged, p.stream.record.incarnation, p.stream.record.name, p.before.offset, p.before.offset)
 	}
 	p.closed = len(p.blocks) > 0
+	return nil
+}
+
+// CloseIncarnation says that an incarnation of one of this site's own streams, which may not be held here yet, takes no more
+// events: what is published next begins one above it. It comes before Release.
+//
+// Errors: plantmesh.ErrChainDiverged if this run writes to it already; plantmesh.ErrStorageFailed.
+func (l *Log) CloseIncarnation(s plantmesh.StreamName, i plantmesh.Incarnation) error {
+	defer l.recovering(s)()
+	st, head, err := l.lookupOf(s, i)
+	if err == nil {
+		p := progress{stream: st, before: head, blocks: []*Block{nil}} // what recoverable closes for
+		if err := l.recoverable(&p); err != nil {
+			return err
+		}
+		if err := l.db.Set(closedKey(st.number), nil, pebble.Sync); err != nil {
+			l.fail(&failure{dir: l.dir, cause: err})
+		}
+		if err := l.Err(); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		st.closed = true
+		l.mu.Unlock()
+	}
+	a := &l.appender
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.above[s] = max(a.above[s], i)
 	return nil
 }
 

@@ -37,7 +37,7 @@ made again; nothing is printed twice or left out.`,
 				return err
 			}
 			defer func() { _ = client.Close() }()
-			t.client, t.out = client, cmd.OutOrStdout()
+			t.client, t.out, t.notes = client, cmd.OutOrStdout(), cmd.ErrOrStderr()
 			if err := t.begin(start, cursor, len(args)); err != nil {
 				return err
 			}
@@ -61,8 +61,9 @@ type tailing struct {
 	from   plantmesh.From
 	asJSON bool
 
-	mu  sync.Mutex // one event at a time
-	out io.Writer
+	mu    sync.Mutex // one event at a time
+	out   io.Writer
+	notes io.Writer // for people
 }
 
 // begin reads where to start.
@@ -108,7 +109,7 @@ func (t *tailing) streams(ctx context.Context, names []string) error {
 			return &usageError{err: err, help: "plantmesh tail"}
 		}
 		from := t.from
-		from.Stream = stream
+		from.Stream, from.OnJump = stream, t.jump
 		group.Go(func() error {
 			for d, err := range t.client.Subscribe(ctx, from) {
 				if err != nil {
@@ -122,6 +123,18 @@ func (t *tailing) streams(ctx context.Context, names []string) error {
 		})
 	}
 	return group.Wait()
+}
+
+// jump says where events are missing.
+func (t *tailing) jump(j plantmesh.Jump) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := fmt.Sprintf("offsets %d to %d are missing: %v", j.After+1, j.ToAfter, j.Reason)
+	if j.Incarnation != j.To {
+		text = fmt.Sprintf("history was begun anew behind offset %d: its origin lost incarnation %d, and %d follows", j.After, j.Incarnation, j.To)
+	}
+	_, err := fmt.Fprintf(t.notes, "plantmesh: %s: %s\n", j.Stream, text)
+	return err
 }
 
 func (t *tailing) print(d *plantmesh.Delivery) error {

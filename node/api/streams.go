@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -17,21 +19,36 @@ func (s *events) GetEvent(_ context.Context, req *eventv1.GetEventRequest) (*eve
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", plantmesh.ErrInvalidRequest, err)
 	}
-	offset := plantmesh.Offset(req.GetOffset())
+	all, err := s.log.Incarnations(name)
+	if err != nil {
+		return nil, err
+	}
+	at := storage.Position{Incarnation: all[len(all)-1].Incarnation, Offset: plantmesh.Offset(req.GetOffset())}
+	if i := plantmesh.Incarnation(req.GetIncarnation()); i != 0 {
+		at.Incarnation = i
+	}
 	if key := req.GetKey(); key != nil {
-		if offset, err = s.log.Lookup(name, key.GetSource(), key.GetId()); err != nil {
+		if at, err = s.find(all, key); err != nil {
 			return nil, err
 		}
 	}
-	head, err := s.log.Head(name)
+	recorded, err := s.log.GetOf(name, at.Incarnation, at.Offset)
 	if err != nil {
 		return nil, err
 	}
-	recorded, err := s.log.Get(name, offset)
-	if err != nil {
-		return nil, err
+	return &eventv1.GetEventResponse{Stream: string(name), Incarnation: uint64(at.Incarnation), Event: recorded}, nil
+}
+
+// find looks for an event in all incarnations, the newest first.
+func (s *events) find(all []plantmesh.Head, key *eventv1.EventKey) (at storage.Position, err error) {
+	for _, head := range slices.Backward(all) {
+		at.Incarnation = head.Incarnation
+		at.Offset, err = s.log.LookupOf(head.Stream, head.Incarnation, key.GetSource(), key.GetId())
+		if !errors.Is(err, plantmesh.ErrEventNotFound) {
+			return at, err
+		}
 	}
-	return &eventv1.GetEventResponse{Stream: string(name), Incarnation: uint64(head.Incarnation), Event: recorded}, nil
+	return at, err
 }
 
 // ListStreams lists what is held here; see the protocol.

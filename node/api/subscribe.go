@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,16 +23,15 @@ const (
 
 // subscription is one Subscribe.
 type subscription struct {
-	log         *storage.Log
-	stream      plantmesh.StreamName
-	incarnation plantmesh.Incarnation
-	filter      filter
-	out         grpc.ServerStreamingServer[eventv1.SubscribeResponse]
+	log    *storage.Log
+	stream plantmesh.StreamName
+	filter filter
+	out    grpc.ServerStreamingServer[eventv1.SubscribeResponse]
 
-	after plantmesh.Offset // everything up to here was delivered or filtered out
-	told  plantmesh.Offset // the caller's cursor
-	head  plantmesh.Offset
-	last  time.Time // of the last frame; zero before the first, so that one is due at once
+	at   storage.Position // everything up to here was delivered or filtered out
+	told storage.Position // the caller's cursor
+	head plantmesh.Offset // of the incarnation
+	last time.Time        // of the last frame; zero before the first, so that one is due at once
 }
 
 // Subscribe delivers the events of a stream; see the protocol.
@@ -44,65 +44,84 @@ func (s *events) Subscribe(req *eventv1.SubscribeRequest, out grpc.ServerStreami
 	if err != nil {
 		return err
 	}
-	after, err := s.start(req, name, head)
+	at, err := s.start(req, name, head)
 	if err != nil {
 		return err
 	}
-	sub := &subscription{
-		log: s.log, stream: name, incarnation: head.Incarnation, filter: newFilter(req), out: out,
-		after: after, told: after, head: head.Offset,
-	}
-	return sub.run(out.Context(), req.GetUntilHead(), head.Offset)
+	sub := &subscription{log: s.log, stream: name, filter: newFilter(req), out: out, at: at, told: at}
+	return sub.run(out.Context(), req.GetUntilHead(), head)
 }
 
-// start finds the offset behind which a subscription begins.
-func (s *events) start(req *eventv1.SubscribeRequest, name plantmesh.StreamName, head plantmesh.Head) (plantmesh.Offset, error) {
-	var after plantmesh.Offset
+// start finds the position behind which a subscription begins.
+func (s *events) start(req *eventv1.SubscribeRequest, name plantmesh.StreamName, head plantmesh.Head) (storage.Position, error) {
+	at := storage.Position{Incarnation: head.Incarnation}
 	switch start := req.GetStart().(type) {
 	case *eventv1.SubscribeRequest_Position:
 		if start.Position == eventv1.Position_POSITION_LATEST {
-			after = head.Offset
+			at.Offset = head.Offset
+			return at, nil
 		}
 	case *eventv1.SubscribeRequest_AfterOffset:
-		after = plantmesh.Offset(start.AfterOffset)
+		at.Offset = plantmesh.Offset(start.AfterOffset)
 	case *eventv1.SubscribeRequest_FromTime:
 		if err := start.FromTime.CheckValid(); err != nil {
-			return 0, fmt.Errorf("%w: from_time: %w", plantmesh.ErrInvalidRequest, err)
+			return at, fmt.Errorf("%w: from_time: %w", plantmesh.ErrInvalidRequest, err)
 		}
-		return s.log.OffsetBefore(name, start.FromTime.AsTime())
+		return s.startAt(name, start.FromTime.AsTime())
 	case *eventv1.SubscribeRequest_Cursor:
 		c, err := decodeCursor(name, start.Cursor)
 		if err != nil {
-			return 0, err
+			return at, err
 		}
-		if c.incarnation != head.Incarnation {
-			return 0, fmt.Errorf("%s: %w: the cursor is of %d, this is %d: its history was begun anew; read it from the beginning",
-				name, plantmesh.ErrIncarnationChanged, c.incarnation, head.Incarnation)
+		at = storage.Position{Incarnation: c.incarnation, Offset: c.offset}
+		if name.Origin() == s.cfg.Self.Site && c.incarnation == head.Incarnation && c.offset > head.Offset {
+			return at, beyond(name, c.offset, head)
 		}
-		if name.Origin() != s.cfg.Self.Site {
-			return c.offset, nil // given by a site that holds more: what is missing will come
-		}
-		after = c.offset
+		return at, nil // elsewhere it may have been given by a site that holds more: what is missing will come
 	}
-	if after > head.Offset {
-		return 0, &plantmesh.OffsetError{Stream: name, Asked: after, Earliest: min(1, head.Offset), End: head.Offset, Err: plantmesh.ErrOffsetBeyondHead}
+	if at.Offset > head.Offset {
+		return at, beyond(name, at.Offset, head)
 	}
-	return after, nil
+	if at.Offset == 0 {
+		at, _, err := s.log.Resume(name, storage.Position{})
+		return at, err
+	}
+	return at, nil
 }
 
-// run delivers until the context ends, or until the offset is reached if it is to end there.
-func (s *subscription) run(ctx context.Context, end bool, until plantmesh.Offset) error {
+func beyond(name plantmesh.StreamName, asked plantmesh.Offset, head plantmesh.Head) error {
+	return &plantmesh.OffsetError{Stream: name, Asked: asked, Earliest: min(1, head.Offset), End: head.Offset, Err: plantmesh.ErrOffsetBeyondHead}
+}
+
+// startAt finds the position before the first event recorded at a time or after it.
+func (s *events) startAt(name plantmesh.StreamName, t time.Time) (storage.Position, error) {
+	all, err := s.log.Incarnations(name)
+	if err != nil {
+		return storage.Position{}, err
+	}
+	for i, head := range all {
+		if i == len(all)-1 || !head.Time.Before(t) {
+			offset, err := s.log.OffsetBeforeOf(name, head.Incarnation, t)
+			return storage.Position{Incarnation: head.Incarnation, Offset: offset}, err
+		}
+	}
+	return storage.Position{}, fmt.Errorf("%w: %s", plantmesh.ErrUnknownStream, name)
+}
+
+// run delivers until the context ends, or until a head is reached if it is to end there.
+func (s *subscription) run(ctx context.Context, end bool, until plantmesh.Head) error {
 	timer := time.NewTimer(heartbeatEvery)
 	defer timer.Stop()
 	for {
 		changed := s.log.Changed()
-		if err := s.advance(ctx); err != nil {
+		more, err := s.advance(ctx)
+		if err != nil {
 			return err
 		}
-		if end && s.after >= until {
+		if end && (s.at.Incarnation > until.Incarnation || s.at.Incarnation == until.Incarnation && s.at.Offset >= until.Offset) {
 			return s.finish()
 		}
-		if s.after < s.head {
+		if more {
 			continue
 		}
 		timer.Reset(time.Until(s.last.Add(heartbeatEvery)))
@@ -118,44 +137,73 @@ func (s *subscription) run(ctx context.Context, end bool, until plantmesh.Offset
 	}
 }
 
-// advance delivers some of what is there.
-func (s *subscription) advance(ctx context.Context) error {
-	head, err := s.log.Head(s.stream)
-	if err != nil {
-		return err
+// advance delivers some of what is there, and tells whether there is more.
+func (s *subscription) advance(ctx context.Context) (more bool, err error) {
+	head, err := s.log.HeadOf(s.stream, s.at.Incarnation)
+	if err != nil && !errors.Is(err, plantmesh.ErrIncarnationChanged) {
+		return false, err
 	}
 	s.head = head.Offset
-	if s.head <= s.after {
-		return nil
+	if err != nil || head.Offset <= s.at.Offset {
+		return s.jump()
 	}
-	blocks, err := s.log.Blocks(ctx, s.stream, s.after, readBytes)
+	blocks, err := s.log.BlocksOf(ctx, s.stream, s.at.Incarnation, s.at.Offset, readBytes)
+	if errors.Is(err, plantmesh.ErrOffsetTrimmed) {
+		return s.jump()
+	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, b := range blocks {
 		if err := s.deliver(b); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return s.at.Offset < s.head, nil
+}
+
+// jump tells the caller where its way goes on if not right here.
+func (s *subscription) jump() (moved bool, err error) {
+	to, jump, err := s.log.Resume(s.stream, s.at)
+	if jump == nil || err != nil {
+		return false, err
+	}
+	s.at = to
+	frame := &eventv1.SubscribeResponse{Cursor: s.cursor()}
+	if jump.Kind == storage.JumpRecreated {
+		reset := &eventv1.HistoryReset{
+			OldIncarnation: uint64(jump.From.Incarnation), OldOffset: uint64(jump.From.Offset), Incarnation: uint64(jump.To.Incarnation),
+		}
+		if old, err := s.log.HeadOf(s.stream, jump.From.Incarnation); err == nil {
+			reset.OldHeadOffset = uint64(old.Offset)
+		}
+		frame.Frame = &eventv1.SubscribeResponse_HistoryReset{HistoryReset: reset}
+	} else {
+		frame.Frame = &eventv1.SubscribeResponse_Gap{Gap: &eventv1.Gap{
+			Incarnation: uint64(jump.From.Incarnation), FirstOffset: uint64(jump.From.Offset) + 1, LastOffset: uint64(jump.To.Offset),
+			Reason: eventv1.GapReason_GAP_REASON_TRIMMED,
+		}}
+	}
+	if head, err := s.log.HeadOf(s.stream, to.Incarnation); err == nil {
+		s.head = head.Offset
+		frame.HeadOffset = uint64(head.Offset)
+	}
+	return true, s.send(frame)
 }
 
 // deliver sends what passes of a block.
 func (s *subscription) deliver(b *storage.Block) error {
-	if b.Incarnation() != s.incarnation {
-		return fmt.Errorf("%s: %w: it was %d, it is %d", s.stream, plantmesh.ErrIncarnationChanged, s.incarnation, b.Incarnation())
-	}
 	payload, err := b.Payload()
 	if err != nil {
 		return err
 	}
 	pieces := [][]byte{payload}
-	if b.First() <= s.after || !s.filter.passesAll() {
-		if pieces, err = cut(payload, s.after, s.filter); err != nil {
+	if b.First() <= s.at.Offset || !s.filter.passesAll() {
+		if pieces, err = cut(payload, s.at.Offset, s.filter); err != nil {
 			return fmt.Errorf("%s@%d: %w", s.stream, b.First(), err)
 		}
 	}
-	s.after = b.Last()
+	s.at.Offset = b.Last()
 	if len(pieces) == 0 {
 		if time.Since(s.last) < heartbeatEvery {
 			return nil
@@ -167,7 +215,7 @@ func (s *subscription) deliver(b *storage.Block) error {
 
 // finish tells the last cursor if the filter kept it back, or if nothing was told at all.
 func (s *subscription) finish() error {
-	if s.told == s.after && !s.last.IsZero() {
+	if s.told == s.at && !s.last.IsZero() {
 		return nil
 	}
 	return s.heartbeat()
@@ -180,13 +228,13 @@ func (s *subscription) heartbeat() error {
 }
 
 func (s *subscription) cursor() []byte {
-	return cursor{incarnation: s.incarnation, offset: s.after}.encode(s.stream)
+	return cursor{incarnation: s.at.Incarnation, offset: s.at.Offset}.encode(s.stream)
 }
 
 func (s *subscription) send(frame any) error {
 	if err := s.out.SendMsg(frame); err != nil {
 		return err
 	}
-	s.told, s.last = s.after, time.Now()
+	s.told, s.last = s.at, time.Now()
 	return nil
 }

@@ -237,14 +237,29 @@ func TestQuietSubscriptionBeats(t *testing.T) {
 	})
 }
 
-func TestCursorOfAnotherIncarnationIsRefused(t *testing.T) {
+func TestCursorOfALostIncarnationIsAnsweredWithAResetAndAllThatFollows(t *testing.T) {
 	s := door(t)
-	s.record(t, 1, 1)
-	err := s.Subscribe(&eventv1.SubscribeRequest{
-		Stream: string(stream), Start: &eventv1.SubscribeRequest_Cursor{Cursor: cursor{incarnation: 1, offset: 1}.encode(stream)},
-	}, &receiver{ctx: t.Context()})
-	if !errors.Is(err, plantmesh.ErrIncarnationChanged) {
-		t.Errorf("error %v", err)
+	s.record(t, 1, 2)
+	head, err := s.log.Head(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &receiver{ctx: t.Context()}
+	if err := s.Subscribe(&eventv1.SubscribeRequest{
+		Stream: string(stream), UntilHead: true, Start: &eventv1.SubscribeRequest_Cursor{Cursor: cursor{incarnation: 1, offset: 9}.encode(stream)},
+	}, r); err != nil {
+		t.Fatal(err)
+	}
+	frames := r.take()
+	if len(frames) != 2 || offsets(frames[1:]) != "[1 2]" {
+		t.Fatalf("got %v", frames)
+	}
+	want := &eventv1.HistoryReset{OldIncarnation: 1, OldOffset: 9, Incarnation: uint64(head.Incarnation)}
+	if got := frames[0].GetHistoryReset(); !proto.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if c, err := decodeCursor(stream, frames[0].GetCursor()); err != nil || c != (cursor{incarnation: head.Incarnation}) {
+		t.Errorf("its cursor is %+v, %v", c, err)
 	}
 }
 

@@ -80,6 +80,59 @@ func (Position) EnumDescriptor() ([]byte, []int) {
 	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{0}
 }
 
+// GapReason is why events are missing.
+type GapReason int32
+
+const (
+	// Not set.
+	GapReason_GAP_REASON_UNSPECIFIED GapReason = 0
+	// They were retained for as long as the stream's retention says, and are not any more.
+	GapReason_GAP_REASON_TRIMMED GapReason = 1
+	// They are damaged at this site, and nobody it could ask has them.
+	GapReason_GAP_REASON_LOST GapReason = 2
+)
+
+// Enum value maps for GapReason.
+var (
+	GapReason_name = map[int32]string{
+		0: "GAP_REASON_UNSPECIFIED",
+		1: "GAP_REASON_TRIMMED",
+		2: "GAP_REASON_LOST",
+	}
+	GapReason_value = map[string]int32{
+		"GAP_REASON_UNSPECIFIED": 0,
+		"GAP_REASON_TRIMMED":     1,
+		"GAP_REASON_LOST":        2,
+	}
+)
+
+func (x GapReason) Enum() *GapReason {
+	p := new(GapReason)
+	*p = x
+	return p
+}
+
+func (x GapReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GapReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_event_v1_service_proto_enumTypes[1].Descriptor()
+}
+
+func (GapReason) Type() protoreflect.EnumType {
+	return &file_plantmesh_event_v1_service_proto_enumTypes[1]
+}
+
+func (x GapReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GapReason.Descriptor instead.
+func (GapReason) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{1}
+}
+
 // PublishRequest is the request of Publish.
 type PublishRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -508,7 +561,7 @@ type SubscribeRequest_Position struct {
 }
 
 type SubscribeRequest_AfterOffset struct {
-	// Right after this offset; 0 is the beginning.
+	// Right after this offset of the current incarnation; 0 is the beginning of all that is retained.
 	AfterOffset uint64 `protobuf:"varint,3,opt,name=after_offset,json=afterOffset,proto3,oneof"`
 }
 
@@ -533,7 +586,7 @@ func (*SubscribeRequest_Cursor) isSubscribeRequest_Start() {}
 // SubscribeResponse is one frame of a subscription.
 type SubscribeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque: pass it to go on right after this frame. Valid as long as the stream's incarnation, at any site that holds it.
+	// Opaque: pass it to go on right after this frame, at any site that holds the stream.
 	Cursor []byte `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// What the frame carries.
 	//
@@ -541,6 +594,8 @@ type SubscribeResponse struct {
 	//
 	//	*SubscribeResponse_Events
 	//	*SubscribeResponse_Heartbeat
+	//	*SubscribeResponse_Gap
+	//	*SubscribeResponse_HistoryReset
 	Frame isSubscribeResponse_Frame `protobuf_oneof:"frame"`
 	// Head of the stream at this site when the frame was sent: how far behind the reader is.
 	HeadOffset    uint64 `protobuf:"varint,4,opt,name=head_offset,json=headOffset,proto3" json:"head_offset,omitempty"`
@@ -610,6 +665,24 @@ func (x *SubscribeResponse) GetHeartbeat() *emptypb.Empty {
 	return nil
 }
 
+func (x *SubscribeResponse) GetGap() *Gap {
+	if x != nil {
+		if x, ok := x.Frame.(*SubscribeResponse_Gap); ok {
+			return x.Gap
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetHistoryReset() *HistoryReset {
+	if x != nil {
+		if x, ok := x.Frame.(*SubscribeResponse_HistoryReset); ok {
+			return x.HistoryReset
+		}
+	}
+	return nil
+}
+
 func (x *SubscribeResponse) GetHeadOffset() uint64 {
 	if x != nil {
 		return x.HeadOffset
@@ -632,9 +705,169 @@ type SubscribeResponse_Heartbeat struct {
 	Heartbeat *emptypb.Empty `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
+type SubscribeResponse_Gap struct {
+	// Events are missing here. Delivery goes on behind them.
+	Gap *Gap `protobuf:"bytes,5,opt,name=gap,proto3,oneof"`
+}
+
+type SubscribeResponse_HistoryReset struct {
+	// The stream's origin lost its log and began a new incarnation. Delivery goes on at its beginning.
+	HistoryReset *HistoryReset `protobuf:"bytes,6,opt,name=history_reset,json=historyReset,proto3,oneof"`
+}
+
 func (*SubscribeResponse_Events) isSubscribeResponse_Frame() {}
 
 func (*SubscribeResponse_Heartbeat) isSubscribeResponse_Frame() {}
+
+func (*SubscribeResponse_Gap) isSubscribeResponse_Frame() {}
+
+func (*SubscribeResponse_HistoryReset) isSubscribeResponse_Frame() {}
+
+// Gap is a run of offsets that cannot be delivered.
+type Gap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Incarnation.
+	Incarnation uint64 `protobuf:"varint,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// First offset that is missing.
+	FirstOffset uint64 `protobuf:"varint,2,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`
+	// Last offset that is missing.
+	LastOffset uint64 `protobuf:"varint,3,opt,name=last_offset,json=lastOffset,proto3" json:"last_offset,omitempty"`
+	// Why.
+	Reason        GapReason `protobuf:"varint,4,opt,name=reason,proto3,enum=plantmesh.event.v1.GapReason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gap) Reset() {
+	*x = Gap{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gap) ProtoMessage() {}
+
+func (x *Gap) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gap.ProtoReflect.Descriptor instead.
+func (*Gap) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Gap) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Gap) GetFirstOffset() uint64 {
+	if x != nil {
+		return x.FirstOffset
+	}
+	return 0
+}
+
+func (x *Gap) GetLastOffset() uint64 {
+	if x != nil {
+		return x.LastOffset
+	}
+	return 0
+}
+
+func (x *Gap) GetReason() GapReason {
+	if x != nil {
+		return x.Reason
+	}
+	return GapReason_GAP_REASON_UNSPECIFIED
+}
+
+// HistoryReset is the end of one incarnation, as far as it survived, and the beginning of another.
+type HistoryReset struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Incarnation that was read.
+	OldIncarnation uint64 `protobuf:"varint,1,opt,name=old_incarnation,json=oldIncarnation,proto3" json:"old_incarnation,omitempty"`
+	// Up to where it was read. What lies behind old_head_offset is not part of the stream any more.
+	OldOffset uint64 `protobuf:"varint,2,opt,name=old_offset,json=oldOffset,proto3" json:"old_offset,omitempty"`
+	// Up to where this site holds it.
+	OldHeadOffset uint64 `protobuf:"varint,3,opt,name=old_head_offset,json=oldHeadOffset,proto3" json:"old_head_offset,omitempty"`
+	// Incarnation that follows, from its first event on.
+	Incarnation   uint64 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryReset) Reset() {
+	*x = HistoryReset{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryReset) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryReset) ProtoMessage() {}
+
+func (x *HistoryReset) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryReset.ProtoReflect.Descriptor instead.
+func (*HistoryReset) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *HistoryReset) GetOldIncarnation() uint64 {
+	if x != nil {
+		return x.OldIncarnation
+	}
+	return 0
+}
+
+func (x *HistoryReset) GetOldOffset() uint64 {
+	if x != nil {
+		return x.OldOffset
+	}
+	return 0
+}
+
+func (x *HistoryReset) GetOldHeadOffset() uint64 {
+	if x != nil {
+		return x.OldHeadOffset
+	}
+	return 0
+}
+
+func (x *HistoryReset) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
 
 // EventKey is the idempotency key of an event.
 type EventKey struct {
@@ -649,7 +882,7 @@ type EventKey struct {
 
 func (x *EventKey) Reset() {
 	*x = EventKey{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[7]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +894,7 @@ func (x *EventKey) String() string {
 func (*EventKey) ProtoMessage() {}
 
 func (x *EventKey) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[7]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +907,7 @@ func (x *EventKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventKey.ProtoReflect.Descriptor instead.
 func (*EventKey) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{7}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EventKey) GetSource() string {
@@ -702,14 +935,16 @@ type GetEventRequest struct {
 	//
 	//	*GetEventRequest_Offset
 	//	*GetEventRequest_Key
-	Event         isGetEventRequest_Event `protobuf_oneof:"event"`
+	Event isGetEventRequest_Event `protobuf_oneof:"event"`
+	// Incarnation that the offset is of; 0 stands for the current one.
+	Incarnation   uint64 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetEventRequest) Reset() {
 	*x = GetEventRequest{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[8]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +956,7 @@ func (x *GetEventRequest) String() string {
 func (*GetEventRequest) ProtoMessage() {}
 
 func (x *GetEventRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[8]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +969,7 @@ func (x *GetEventRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEventRequest.ProtoReflect.Descriptor instead.
 func (*GetEventRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{8}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetEventRequest) GetStream() string {
@@ -767,6 +1002,13 @@ func (x *GetEventRequest) GetKey() *EventKey {
 		}
 	}
 	return nil
+}
+
+func (x *GetEventRequest) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
 }
 
 type isGetEventRequest_Event interface {
@@ -802,7 +1044,7 @@ type GetEventResponse struct {
 
 func (x *GetEventResponse) Reset() {
 	*x = GetEventResponse{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[9]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +1056,7 @@ func (x *GetEventResponse) String() string {
 func (*GetEventResponse) ProtoMessage() {}
 
 func (x *GetEventResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[9]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +1069,7 @@ func (x *GetEventResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEventResponse.ProtoReflect.Descriptor instead.
 func (*GetEventResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{9}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetEventResponse) GetStream() string {
@@ -876,7 +1118,7 @@ type StreamInfo struct {
 
 func (x *StreamInfo) Reset() {
 	*x = StreamInfo{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[10]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +1130,7 @@ func (x *StreamInfo) String() string {
 func (*StreamInfo) ProtoMessage() {}
 
 func (x *StreamInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[10]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1143,7 @@ func (x *StreamInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamInfo.ProtoReflect.Descriptor instead.
 func (*StreamInfo) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{10}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StreamInfo) GetStream() string {
@@ -969,7 +1211,7 @@ type ListStreamsRequest struct {
 
 func (x *ListStreamsRequest) Reset() {
 	*x = ListStreamsRequest{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[11]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1223,7 @@ func (x *ListStreamsRequest) String() string {
 func (*ListStreamsRequest) ProtoMessage() {}
 
 func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[11]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1236,7 @@ func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsRequest.ProtoReflect.Descriptor instead.
 func (*ListStreamsRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{11}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{13}
 }
 
 // ListStreamsResponse is the response of ListStreams.
@@ -1008,7 +1250,7 @@ type ListStreamsResponse struct {
 
 func (x *ListStreamsResponse) Reset() {
 	*x = ListStreamsResponse{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[12]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1262,7 @@ func (x *ListStreamsResponse) String() string {
 func (*ListStreamsResponse) ProtoMessage() {}
 
 func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[12]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1275,7 @@ func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsResponse.ProtoReflect.Descriptor instead.
 func (*ListStreamsResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{12}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListStreamsResponse) GetStreams() []*StreamInfo {
@@ -1077,21 +1319,36 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\bsubjects\x18\a \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\bsubjects\x12\x1d\n" +
 	"\n" +
 	"until_head\x18\b \x01(\bR\tuntilHeadB\a\n" +
-	"\x05start\"\xc7\x01\n" +
+	"\x05start\"\xbd\x02\n" +
 	"\x11SubscribeResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x128\n" +
 	"\x06events\x18\x02 \x01(\v2\x1e.plantmesh.event.v1.EventBatchH\x00R\x06events\x126\n" +
-	"\theartbeat\x18\x03 \x01(\v2\x16.google.protobuf.EmptyH\x00R\theartbeat\x12\x1f\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x16.google.protobuf.EmptyH\x00R\theartbeat\x12+\n" +
+	"\x03gap\x18\x05 \x01(\v2\x17.plantmesh.event.v1.GapH\x00R\x03gap\x12G\n" +
+	"\rhistory_reset\x18\x06 \x01(\v2 .plantmesh.event.v1.HistoryResetH\x00R\fhistoryReset\x12\x1f\n" +
 	"\vhead_offset\x18\x04 \x01(\x04R\n" +
 	"headOffsetB\a\n" +
-	"\x05frame\"B\n" +
+	"\x05frame\"\xa2\x01\n" +
+	"\x03Gap\x12 \n" +
+	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12!\n" +
+	"\ffirst_offset\x18\x02 \x01(\x04R\vfirstOffset\x12\x1f\n" +
+	"\vlast_offset\x18\x03 \x01(\x04R\n" +
+	"lastOffset\x125\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x1d.plantmesh.event.v1.GapReasonR\x06reason\"\xa0\x01\n" +
+	"\fHistoryReset\x12'\n" +
+	"\x0fold_incarnation\x18\x01 \x01(\x04R\x0eoldIncarnation\x12\x1d\n" +
+	"\n" +
+	"old_offset\x18\x02 \x01(\x04R\toldOffset\x12&\n" +
+	"\x0fold_head_offset\x18\x03 \x01(\x04R\roldHeadOffset\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\"B\n" +
 	"\bEventKey\x12\x1e\n" +
 	"\x06source\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06source\x12\x16\n" +
-	"\x02id\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"\x96\x01\n" +
+	"\x02id\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"\xb8\x01\n" +
 	"\x0fGetEventRequest\x12\x1e\n" +
 	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\x12!\n" +
 	"\x06offset\x18\x02 \x01(\x04B\a\xbaH\x042\x02 \x00H\x00R\x06offset\x120\n" +
-	"\x03key\x18\x03 \x01(\v2\x1c.plantmesh.event.v1.EventKeyH\x00R\x03keyB\x0e\n" +
+	"\x03key\x18\x03 \x01(\v2\x1c.plantmesh.event.v1.EventKeyH\x00R\x03key\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnationB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"\x85\x01\n" +
 	"\x10GetEventResponse\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
@@ -1114,7 +1371,11 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\bPosition\x12\x18\n" +
 	"\x14POSITION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11POSITION_EARLIEST\x10\x01\x12\x13\n" +
-	"\x0fPOSITION_LATEST\x10\x022\xdf\x03\n" +
+	"\x0fPOSITION_LATEST\x10\x02*T\n" +
+	"\tGapReason\x12\x1a\n" +
+	"\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12GAP_REASON_TRIMMED\x10\x01\x12\x13\n" +
+	"\x0fGAP_REASON_LOST\x10\x022\xdf\x03\n" +
 	"\fEventService\x12R\n" +
 	"\aPublish\x12\".plantmesh.event.v1.PublishRequest\x1a#.plantmesh.event.v1.PublishResponse\x12h\n" +
 	"\rPublishStream\x12(.plantmesh.event.v1.PublishStreamRequest\x1a).plantmesh.event.v1.PublishStreamResponse(\x010\x01\x12Z\n" +
@@ -1134,60 +1395,66 @@ func file_plantmesh_event_v1_service_proto_rawDescGZIP() []byte {
 	return file_plantmesh_event_v1_service_proto_rawDescData
 }
 
-var file_plantmesh_event_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plantmesh_event_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_plantmesh_event_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_plantmesh_event_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_plantmesh_event_v1_service_proto_goTypes = []any{
 	(Position)(0),                 // 0: plantmesh.event.v1.Position
-	(*PublishRequest)(nil),        // 1: plantmesh.event.v1.PublishRequest
-	(*Receipt)(nil),               // 2: plantmesh.event.v1.Receipt
-	(*PublishResponse)(nil),       // 3: plantmesh.event.v1.PublishResponse
-	(*PublishStreamRequest)(nil),  // 4: plantmesh.event.v1.PublishStreamRequest
-	(*PublishStreamResponse)(nil), // 5: plantmesh.event.v1.PublishStreamResponse
-	(*SubscribeRequest)(nil),      // 6: plantmesh.event.v1.SubscribeRequest
-	(*SubscribeResponse)(nil),     // 7: plantmesh.event.v1.SubscribeResponse
-	(*EventKey)(nil),              // 8: plantmesh.event.v1.EventKey
-	(*GetEventRequest)(nil),       // 9: plantmesh.event.v1.GetEventRequest
-	(*GetEventResponse)(nil),      // 10: plantmesh.event.v1.GetEventResponse
-	(*StreamInfo)(nil),            // 11: plantmesh.event.v1.StreamInfo
-	(*ListStreamsRequest)(nil),    // 12: plantmesh.event.v1.ListStreamsRequest
-	(*ListStreamsResponse)(nil),   // 13: plantmesh.event.v1.ListStreamsResponse
-	(*Event)(nil),                 // 14: plantmesh.event.v1.Event
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*status.Status)(nil),         // 16: google.rpc.Status
-	(*EventBatch)(nil),            // 17: plantmesh.event.v1.EventBatch
-	(*emptypb.Empty)(nil),         // 18: google.protobuf.Empty
-	(*RecordedEvent)(nil),         // 19: plantmesh.event.v1.RecordedEvent
+	(GapReason)(0),                // 1: plantmesh.event.v1.GapReason
+	(*PublishRequest)(nil),        // 2: plantmesh.event.v1.PublishRequest
+	(*Receipt)(nil),               // 3: plantmesh.event.v1.Receipt
+	(*PublishResponse)(nil),       // 4: plantmesh.event.v1.PublishResponse
+	(*PublishStreamRequest)(nil),  // 5: plantmesh.event.v1.PublishStreamRequest
+	(*PublishStreamResponse)(nil), // 6: plantmesh.event.v1.PublishStreamResponse
+	(*SubscribeRequest)(nil),      // 7: plantmesh.event.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),     // 8: plantmesh.event.v1.SubscribeResponse
+	(*Gap)(nil),                   // 9: plantmesh.event.v1.Gap
+	(*HistoryReset)(nil),          // 10: plantmesh.event.v1.HistoryReset
+	(*EventKey)(nil),              // 11: plantmesh.event.v1.EventKey
+	(*GetEventRequest)(nil),       // 12: plantmesh.event.v1.GetEventRequest
+	(*GetEventResponse)(nil),      // 13: plantmesh.event.v1.GetEventResponse
+	(*StreamInfo)(nil),            // 14: plantmesh.event.v1.StreamInfo
+	(*ListStreamsRequest)(nil),    // 15: plantmesh.event.v1.ListStreamsRequest
+	(*ListStreamsResponse)(nil),   // 16: plantmesh.event.v1.ListStreamsResponse
+	(*Event)(nil),                 // 17: plantmesh.event.v1.Event
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*status.Status)(nil),         // 19: google.rpc.Status
+	(*EventBatch)(nil),            // 20: plantmesh.event.v1.EventBatch
+	(*emptypb.Empty)(nil),         // 21: google.protobuf.Empty
+	(*RecordedEvent)(nil),         // 22: plantmesh.event.v1.RecordedEvent
 }
 var file_plantmesh_event_v1_service_proto_depIdxs = []int32{
-	14, // 0: plantmesh.event.v1.PublishRequest.events:type_name -> plantmesh.event.v1.Event
-	15, // 1: plantmesh.event.v1.Receipt.recorded_time:type_name -> google.protobuf.Timestamp
-	2,  // 2: plantmesh.event.v1.PublishResponse.receipts:type_name -> plantmesh.event.v1.Receipt
-	14, // 3: plantmesh.event.v1.PublishStreamRequest.events:type_name -> plantmesh.event.v1.Event
-	2,  // 4: plantmesh.event.v1.PublishStreamResponse.receipts:type_name -> plantmesh.event.v1.Receipt
-	16, // 5: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
+	17, // 0: plantmesh.event.v1.PublishRequest.events:type_name -> plantmesh.event.v1.Event
+	18, // 1: plantmesh.event.v1.Receipt.recorded_time:type_name -> google.protobuf.Timestamp
+	3,  // 2: plantmesh.event.v1.PublishResponse.receipts:type_name -> plantmesh.event.v1.Receipt
+	17, // 3: plantmesh.event.v1.PublishStreamRequest.events:type_name -> plantmesh.event.v1.Event
+	3,  // 4: plantmesh.event.v1.PublishStreamResponse.receipts:type_name -> plantmesh.event.v1.Receipt
+	19, // 5: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
 	0,  // 6: plantmesh.event.v1.SubscribeRequest.position:type_name -> plantmesh.event.v1.Position
-	15, // 7: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
-	17, // 8: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
-	18, // 9: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
-	8,  // 10: plantmesh.event.v1.GetEventRequest.key:type_name -> plantmesh.event.v1.EventKey
-	19, // 11: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
-	15, // 12: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
-	11, // 13: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	1,  // 14: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
-	4,  // 15: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
-	6,  // 16: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
-	9,  // 17: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
-	12, // 18: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
-	3,  // 19: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
-	5,  // 20: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
-	7,  // 21: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
-	10, // 22: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
-	13, // 23: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	18, // 7: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
+	20, // 8: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
+	21, // 9: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
+	9,  // 10: plantmesh.event.v1.SubscribeResponse.gap:type_name -> plantmesh.event.v1.Gap
+	10, // 11: plantmesh.event.v1.SubscribeResponse.history_reset:type_name -> plantmesh.event.v1.HistoryReset
+	1,  // 12: plantmesh.event.v1.Gap.reason:type_name -> plantmesh.event.v1.GapReason
+	11, // 13: plantmesh.event.v1.GetEventRequest.key:type_name -> plantmesh.event.v1.EventKey
+	22, // 14: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	18, // 15: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
+	14, // 16: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	2,  // 17: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
+	5,  // 18: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
+	7,  // 19: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
+	12, // 20: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
+	15, // 21: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
+	4,  // 22: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
+	6,  // 23: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
+	8,  // 24: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
+	13, // 25: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
+	16, // 26: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
+	22, // [22:27] is the sub-list for method output_type
+	17, // [17:22] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_event_v1_service_proto_init() }
@@ -1205,8 +1472,10 @@ func file_plantmesh_event_v1_service_proto_init() {
 	file_plantmesh_event_v1_service_proto_msgTypes[6].OneofWrappers = []any{
 		(*SubscribeResponse_Events)(nil),
 		(*SubscribeResponse_Heartbeat)(nil),
+		(*SubscribeResponse_Gap)(nil),
+		(*SubscribeResponse_HistoryReset)(nil),
 	}
-	file_plantmesh_event_v1_service_proto_msgTypes[8].OneofWrappers = []any{
+	file_plantmesh_event_v1_service_proto_msgTypes[10].OneofWrappers = []any{
 		(*GetEventRequest_Offset)(nil),
 		(*GetEventRequest_Key)(nil),
 	}
@@ -1215,8 +1484,8 @@ func file_plantmesh_event_v1_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_event_v1_service_proto_rawDesc), len(file_plantmesh_event_v1_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   13,
+			NumEnums:      2,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -61,15 +61,15 @@ type EventServiceClient interface {
 	// Subscribe delivers the events of one stream, this site's or one replicated to it, in offset order, and goes on with
 	// new ones until it is cancelled.
 	//
-	// Guarantee: nothing is skipped or repeated within a call; a call that starts from the cursor of the last frame
-	// received goes on right after it. Only durable events are delivered. The first frame comes at once, so that there is a
+	// Guarantee: nothing is skipped or repeated within a call, and what cannot be delivered is named by a gap or a reset; a call that starts
+	// from the cursor of the last frame received goes on right after it. Only durable events are delivered. The first frame comes at once, so that there is a
 	// cursor to go on from.
 	//
 	// Limits: a frame holds at most one block (about 1 MiB, more only for one larger event). A slow reader is waited for; it costs the
 	// node no memory.
 	//
 	// Errors: NOT_FOUND (UNKNOWN_STREAM), INVALID_ARGUMENT (INVALID_CURSOR, INVALID_REQUEST), OUT_OF_RANGE (OFFSET_BEYOND_HEAD,
-	// OFFSET_TRIMMED with `earliest_offset`), FAILED_PRECONDITION (INCARNATION_CHANGED), DATA_LOSS (CORRUPT_BLOCK),
+	// OFFSET_TRIMMED with `earliest_offset`), DATA_LOSS (CORRUPT_BLOCK),
 	// UNAVAILABLE (SHUTTING_DOWN: call again with the last cursor).
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SubscribeResponse], error)
 	// GetEvent returns one event by its offset, or by source and id.
@@ -187,15 +187,15 @@ type EventServiceServer interface {
 	// Subscribe delivers the events of one stream, this site's or one replicated to it, in offset order, and goes on with
 	// new ones until it is cancelled.
 	//
-	// Guarantee: nothing is skipped or repeated within a call; a call that starts from the cursor of the last frame
-	// received goes on right after it. Only durable events are delivered. The first frame comes at once, so that there is a
+	// Guarantee: nothing is skipped or repeated within a call, and what cannot be delivered is named by a gap or a reset; a call that starts
+	// from the cursor of the last frame received goes on right after it. Only durable events are delivered. The first frame comes at once, so that there is a
 	// cursor to go on from.
 	//
 	// Limits: a frame holds at most one block (about 1 MiB, more only for one larger event). A slow reader is waited for; it costs the
 	// node no memory.
 	//
 	// Errors: NOT_FOUND (UNKNOWN_STREAM), INVALID_ARGUMENT (INVALID_CURSOR, INVALID_REQUEST), OUT_OF_RANGE (OFFSET_BEYOND_HEAD,
-	// OFFSET_TRIMMED with `earliest_offset`), FAILED_PRECONDITION (INCARNATION_CHANGED), DATA_LOSS (CORRUPT_BLOCK),
+	// OFFSET_TRIMMED with `earliest_offset`), DATA_LOSS (CORRUPT_BLOCK),
 	// UNAVAILABLE (SHUTTING_DOWN: call again with the last cursor).
 	Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error
 	// GetEvent returns one event by its offset, or by source and id.

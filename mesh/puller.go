@@ -1,0 +1,323 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/plantmesh/plantmesh"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
+)
+
+const (
+	// switchAfter is how long another source has to be better before a stream moves to it: heads are told every 100 ms, and
+	// who is ahead for a moment is not better.
+	switchAfter = time.Second
+	// stallAfter is how long a source that has more may send nothing, on a connection that carries nothing, before the
+	// stream moves to another that has more.
+	stallAfter = 1500 * time.Millisecond
+)
+
+// pullers keep one puller for each stream that is wanted and that somebody offered.
+type pullers struct {
+	mesh *Mesh
+
+	mu      sync.Mutex // guards what follows
+	ctx     context.Context
+	table   map[plantmesh.StreamName]*puller
+	running sync.WaitGroup
+}
+
+// puller brings one stream here, from one source at a time.
+type puller struct {
+	mesh    *Mesh                // set once
+	name    plantmesh.StreamName // set once
+	replica *replica             // set once
+	news    chan struct{}        // an offer changed
+	end     context.CancelFunc   // set once
+
+	mu      sync.Mutex // guards what follows
+	sources []*source
+}
+
+// errSwitched ends a call because another source is better.
+var errSwitched = errors.New("another site serves the stream better")
+
+// start lets streams be pulled until ctx ends.
+func (p *pullers) start(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ctx = ctx
+}
+
+// offered notes what a session's peer has of a stream, if it is wanted, and starts to pull it.
+func (p *pullers) offered(s *session, h *peerv1.StreamHead) {
+	name, err := plantmesh.ParseStreamName(h.GetStream())
+	if err != nil || h.GetIncarnation() == 0 || !p.mesh.wants(name) || s.protocol < protocolSigned && name.Origin() != s.site() {
+		return
+	}
+	if s.offers[name] == 0 && len(s.offers) == maxHeads {
+		return
+	}
+	s.offers[name]++
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx == nil || p.ctx.Err() != nil {
+		return
+	}
+	if p.table == nil {
+		p.table = map[plantmesh.StreamName]*puller{}
+	}
+	puller, ok := p.table[name]
+	if !ok {
+		puller = newPuller(p.mesh, name)
+		p.table[name] = puller
+		var ctx context.Context
+		ctx, puller.end = context.WithCancel(p.ctx)
+		p.running.Go(func() { puller.run(ctx) })
+	}
+	puller.offered(s, plantmesh.Incarnation(h.GetIncarnation()), offer{offset: plantmesh.Offset(h.GetOffset()), time: h.GetTime().AsTime()})
+}
+
+func newPuller(m *Mesh, name plantmesh.StreamName) *puller {
+	p := &puller{mesh: m, name: name, news: make(chan struct{}, 1), end: func() {}}
+	if name.Origin() == m.self.Site {
+		p.replica = &replica{stream: name} // what is recovered is nobody's copy
+	} else {
+		p.replica = m.replicas.of(name)
+	}
+	return p
+}
+
+// gone forgets what a session offered.
+func (p *pullers) gone(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range s.offers {
+		if puller := p.table[name]; puller != nil {
+			puller.gone(s)
+		}
+	}
+}
+
+// offers lists who offers a stream now.
+func (p *pullers) offers(name plantmesh.StreamName) []*source {
+	p.mu.Lock()
+	puller := p.table[name]
+	p.mu.Unlock()
+	if puller == nil {
+		return nil
+	}
+	puller.mu.Lock()
+	defer puller.mu.Unlock()
+	return slices.Clone(puller.sources)
+}
+
+func (p *puller) offered(s *session, i plantmesh.Incarnation, o offer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.IndexFunc(p.sources, func(src *source) bool { return src.session == s })
+	if at < 0 {
+		at = len(p.sources)
+		p.sources = append(p.sources, &source{session: s, heads: map[plantmesh.Incarnation]offer{}})
+	}
+	p.sources[at].heads[i] = o
+	signal(p.news)
+}
+
+func (p *puller) gone(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sources = slices.DeleteFunc(p.sources, func(src *source) bool { return src.session == s })
+	signal(p.news)
+}
+
+// choose looks at what is offered now. retry is when a source that failed may be asked again; zero if none waits.
+func (p *puller) choose(current choice) (c choice, ok bool, retry time.Time, err error) {
+	held, err := p.mesh.log.Incarnations(p.name)
+	if err != nil && !errors.Is(err, plantmesh.ErrUnknownStream) {
+		return choice{}, false, time.Time{}, err
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, src := range p.sources {
+		if src.until.After(now) && (retry.IsZero() || src.until.Before(retry)) {
+			retry = src.until
+		}
+	}
+	c, ok = choose(held, p.sources, p.name.Origin(), current, now)
+	if ok && !c.ahead && p.name.Origin() == p.mesh.self.Site {
+		ok = false // nothing of this site's own is missing here
+	}
+	if ok {
+		o := c.source.heads[c.incarnation]
+		p.replica.heard(o.offset, o.time)
+	}
+	return c, ok, retry, nil
+}
+
+// run pulls until ctx ends. A stream that cannot go on is tried again now and then; it holds up no other.
+func (p *puller) run(ctx context.Context) {
+	defer p.replica.unlinked()
+	var current choice
+	for ctx.Err() == nil {
+		next, ok, retry, err := p.choose(current)
+		if err == nil && ok {
+			current = next
+			p.pull(ctx, current)
+			continue
+		}
+		if err != nil {
+			p.replica.waits(adminv1.ReplicaState_REPLICA_STATE_STALLED, "", err.Error())
+			retry = time.Now().Add(p.mesh.cfg.Timings.MaxBackoff)
+		} else if retry.IsZero() {
+			p.replica.unlinked()
+		}
+		p.rest(ctx, retry)
+	}
+}
+
+// rest waits for news, or until a source may be asked again.
+func (p *puller) rest(ctx context.Context, retry time.Time) {
+	var due <-chan time.Time
+	if !retry.IsZero() {
+		timer := time.NewTimer(time.Until(retry))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-p.news:
+	case <-due:
+	case <-ctx.Done():
+	}
+}
+
+// pull is one call to one source, and what is learnt from its end.
+func (p *puller) pull(ctx context.Context, c choice) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &replicator{mesh: p.mesh, session: c.source.session, name: p.name, incarnation: c.incarnation, replica: p.replica}
+	var watched sync.WaitGroup
+	watched.Go(func() { p.supervise(ctx, cancel, c) })
+	began := time.Now()
+	err := r.pull(ctx)
+	switched := errors.Is(context.Cause(ctx), errSwitched)
+	ended := ctx.Err() != nil && !switched
+	cancel(nil)
+	watched.Wait()
+	if ended {
+		return
+	}
+	if switched {
+		p.mesh.logger.Info("stream moves to another source", slog.String("stream", string(p.name)), slog.String("from", c.source.session.link.address))
+		return
+	}
+	p.failed(c.source, err, time.Since(began))
+}
+
+// failed passes over a source for a while.
+func (p *puller) failed(src *source, err error, lasted time.Duration) {
+	t := p.mesh.cfg.Timings
+	reason, stalled := diagnoseStream(p.name, err)
+	p.mu.Lock()
+	if lasted > t.MaxBackoff {
+		src.faults = 0
+	}
+	src.faults++
+	pause := jitter(min(t.MinBackoff<<min(src.faults-1, 20), t.MaxBackoff))
+	state := adminv1.ReplicaState_REPLICA_STATE_DISCONNECTED
+	if stalled {
+		pause, state = jitter(t.StallRetry), adminv1.ReplicaState_REPLICA_STATE_STALLED
+	}
+	src.until = time.Now().Add(pause)
+	p.mu.Unlock()
+	address := src.session.link.address
+	if p.replica.waits(state, address, reason) {
+		p.mesh.logger.Warn("replication interrupted", slog.String("stream", string(p.name)), slog.String("peer", address),
+			slog.String("reason", reason), slog.Duration("retry_in", pause))
+	}
+}
+
+// supervise ends the call to a source when another has been better for a while, or when the source stalls and another has
+// more. A call that is the only way is never ended.
+func (p *puller) supervise(ctx context.Context, end context.CancelCauseFunc, c choice) {
+	var better time.Time // since when another choice is
+	wire := c.source.session.conn.wire
+	moved, received := time.Now(), wire.received.Load()
+	held := p.replica.durable()
+	for {
+		next, ok, _, err := p.choose(c)
+		now := time.Now()
+		if h, bytes := p.replica.durable(), wire.received.Load(); h != held || bytes-received > quietBytes {
+			moved, held, received = now, h, bytes
+		}
+		switch {
+		case err != nil || !ok || next.source == c.source && next.incarnation == c.incarnation:
+			better = time.Time{}
+		case better.IsZero():
+			better = now
+		case now.Sub(better) >= switchAfter:
+			end(errSwitched)
+			return
+		}
+		if now.Sub(moved) >= stallAfter && p.otherHasMore(c) {
+			p.mu.Lock()
+			c.source.until = now.Add(p.mesh.cfg.Timings.StallRetry)
+			p.mu.Unlock()
+			end(errSwitched)
+			return
+		}
+		wait := time.Duration(0)
+		if !better.IsZero() || p.behind(c) {
+			wait = switchAfter / 4
+		}
+		if !p.wait(ctx, wait) {
+			return
+		}
+		if wait == 0 {
+			moved, received = time.Now(), wire.received.Load() // nothing was due
+		}
+	}
+}
+
+// wait waits for news, or for d unless it is 0. It is false when ctx ended.
+func (p *puller) wait(ctx context.Context, d time.Duration) bool {
+	var due <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-p.news:
+	case <-due:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// behind tells whether the chosen source has more than is held here.
+func (p *puller) behind(c choice) bool {
+	held, err := p.mesh.log.Incarnations(p.name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return err == nil && c.source.heads[c.incarnation].offset > heldOf(held, c.incarnation)
+}
+
+// otherHasMore tells whether a source besides the chosen one has more than is held here.
+func (p *puller) otherHasMore(c choice) bool {
+	held, err := p.mesh.log.Incarnations(p.name)
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return err == nil && slices.ContainsFunc(p.sources, func(src *source) bool {
+		o, ok := src.heads[c.incarnation]
+		return ok && src != c.source && !src.until.After(now) && o.offset > heldOf(held, c.incarnation)
+	})
+}
