@@ -8,6 +8,9 @@ import (
 	"github.com/plantmesh/plantmesh"
 )
 
+// Matches tells whether a name fits a pattern of the configuration, in which `*` stands for any characters, none included.
+func Matches(pattern, name string) bool { return matches(pattern, name) }
+
 // matches tells whether a name fits a pattern, in which `*` stands for any characters, none included.
 func matches(pattern, name string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")

@@ -114,9 +114,9 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		return errors.Join(err, listener.Close())
 	}
 	server := api.NewServer(
-		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started}, creds,
+		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started, Copies: copyRules(cfg)}, creds,
 		api.Parts{
-			Log: disk.log, Origins: m, Tracing: tracing, Latency: &latency,
+			Log: disk.log, Origins: m, Copies: m, Tracing: tracing, Latency: &latency,
 			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
 		}, logger)
 	m.Register(server)
@@ -203,6 +203,17 @@ func listen(ctx context.Context, cfg config.Config, given net.Listener) (net.Lis
 		return nil, fmt.Errorf("listen %q: %w: choose another address under `listen`, or stop what uses it", cfg.Listen, err)
 	}
 	return listener, nil
+}
+
+// copyRules is nil where no stream asks for copies, so that publishing asks nobody.
+func copyRules(cfg config.Config) func(string) api.CopyRule {
+	if len(cfg.Streams) == 0 {
+		return nil
+	}
+	return func(domain string) api.CopyRule {
+		s := cfg.StreamOf(domain)
+		return api.CopyRule{Copies: s.MinCopies, Timeout: s.CopiesTimeout()}
+	}
 }
 
 func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.Context, string) (net.Conn, error)) mesh.Config {

@@ -33,6 +33,7 @@ type events struct {
 	tracing *telemetry.Tracing
 	logger  *slog.Logger
 
+	copies    Copies
 	latency   *telemetry.Latency // of durable publishing
 	receivers sync.WaitGroup     // goroutines of PublishStream
 }
@@ -46,6 +47,9 @@ func (s *events) Publish(ctx context.Context, req *eventv1.PublishRequest) (*eve
 	}
 	ctx, traced := s.tracing.Append(ctx, entries)
 	receipts, err := s.log.Append(ctx, storage.Write{Entries: entries})
+	if err == nil {
+		err = s.copied(ctx, receipts)
+	}
 	traced(err)
 	if err != nil {
 		return nil, err

@@ -127,6 +127,9 @@ func (p *publishing) outcome(sub submitted) *eventv1.PublishStreamResponse {
 		<-sub.pending.Done()
 		receipts, err = sub.pending.Wait(p.stream.Context())
 	}
+	if err == nil {
+		err = p.events.copied(p.stream.Context(), receipts)
+	}
 	sub.traced(err)
 	if err != nil {
 		return &eventv1.PublishStreamResponse{Sequence: sub.sequence, Error: plantmesh.Status(err).Proto()}

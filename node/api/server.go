@@ -37,12 +37,14 @@ type Config struct {
 	Enterprise bool // the site faces the ERP, and may publish what only that one may
 	Admins     []string
 	Started    time.Time
+	Copies     func(domain string) CopyRule // nil: this site's copy is enough
 }
 
 // Parts are what the door opens to. Status functions each fill in their part of an answer.
 type Parts struct {
 	Log     *storage.Log
 	Origins Origins
+	Copies  Copies
 	Tracing *telemetry.Tracing
 	Latency *telemetry.Latency // of durable publishing
 	Status  []func(*adminv1.GetStatusResponse)
@@ -70,7 +72,7 @@ func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *sl
 			otelgrpc.WithTracerProvider(parts.Tracing.Provider()), otelgrpc.WithPropagators(parts.Tracing.Propagator()))))
 	}
 	s.grpc = grpc.NewServer(options...)
-	s.events = &events{cfg: cfg, log: parts.Log, tracing: parts.Tracing, latency: parts.Latency, logger: logger}
+	s.events = &events{cfg: cfg, log: parts.Log, copies: parts.Copies, tracing: parts.Tracing, latency: parts.Latency, logger: logger}
 	eventv1.RegisterEventServiceServer(s.grpc, s.events)
 	adminv1.RegisterAdminServiceServer(s.grpc, newAdmin(cfg, parts))
 	return s

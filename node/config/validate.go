@@ -24,6 +24,7 @@ func (c Config) Validate() error {
 	var f faults
 	c.validateIdentity(&f)
 	c.validateMesh(&f)
+	c.validateStreams(&f)
 	for i, a := range c.Adapters {
 		path := fmt.Sprintf("adapters[%d]", i)
 		a.validate(path, &f)
