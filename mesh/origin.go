@@ -13,24 +13,30 @@ import (
 // help.
 var ErrNoLink = errors.New("no link")
 
-// OriginChain asks a stream's origin for its chain value at an offset, its incarnation and its head, for comparison with
-// a replica.
+// Verifier checks checkpoints of the sites whose streams are held here.
+func (m *Mesh) Verifier() *plantmesh.Verifier { return m.verifier }
+
+// OriginChain asks a stream's origin for its chain value at an offset of an incarnation, and its head, for comparison with a
+// replica.
 //
 // Errors: ErrNoLink; those of PeerService.GetChain, among them plantmesh.ErrNotBlockBoundary and ErrOffsetBeyondHead,
-// which for the offset of a replica mean that it is not a copy of the origin.
-func (m *Mesh) OriginChain(ctx context.Context, s plantmesh.StreamName, off plantmesh.Offset) (plantmesh.Chain, plantmesh.Incarnation, plantmesh.Offset, error) {
+// which for the offset of a replica mean that it is not a copy of the origin; plantmesh.ErrIncarnationChanged.
+func (m *Mesh) OriginChain(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, off plantmesh.Offset) (plantmesh.Chain, plantmesh.Offset, error) {
 	client := m.clientOf(s.Origin())
 	if client == nil {
-		return plantmesh.Chain{}, 0, 0, fmt.Errorf("%w: %s", ErrNoLink, m.whyNoLink(s.Origin()))
+		return plantmesh.Chain{}, 0, fmt.Errorf("%w: %s", ErrNoLink, m.whyNoLink(s.Origin()))
 	}
-	r, err := client.GetChain(ctx, &peerv1.GetChainRequest{Stream: string(s), Offset: uint64(off)})
+	r, err := client.GetChain(ctx, &peerv1.GetChainRequest{Stream: string(s), Incarnation: uint64(i), Offset: uint64(off)})
 	if err != nil {
-		return plantmesh.Chain{}, 0, 0, fmt.Errorf("chain of %s@%d at its origin: %w", s, off, plantmesh.FromStatus(err))
+		return plantmesh.Chain{}, 0, fmt.Errorf("chain of %s@%d at its origin: %w", s, off, plantmesh.FromStatus(err))
 	}
 	if len(r.GetChain()) != len(plantmesh.Chain{}) {
-		return plantmesh.Chain{}, 0, 0, fmt.Errorf("chain of %s@%d at its origin: %w: %d bytes", s, off, errProtocol, len(r.GetChain()))
+		return plantmesh.Chain{}, 0, fmt.Errorf("chain of %s@%d at its origin: %w: %d bytes", s, off, errProtocol, len(r.GetChain()))
 	}
-	return plantmesh.Chain(r.GetChain()), plantmesh.Incarnation(r.GetIncarnation()), plantmesh.Offset(r.GetHeadOffset()), nil
+	if got := plantmesh.Incarnation(r.GetIncarnation()); got != i { // of a node that knows one incarnation only
+		return plantmesh.Chain{}, 0, fmt.Errorf("chain of %s@%d at its origin: %w: it is at %d, %d was asked for", s, off, plantmesh.ErrIncarnationChanged, got, i)
+	}
+	return plantmesh.Chain(r.GetChain()), plantmesh.Offset(r.GetHeadOffset()), nil
 }
 
 // clientOf returns the client of a connected link to a site, or nil.

@@ -57,7 +57,7 @@ func TestOriginThatLostItsDiskFetchesItsStreamsBackAndGoesOnInANewIncarnation(t 
 		if len(got) != 2 || got[0] != old[0] || got[1].Offset != 20 || !slices.Equal(got, hq.histories(plant.stream())) {
 			t.Errorf("the origin has %+v, its replica %+v; it was %+v", got, hq.histories(plant.stream()), old)
 		}
-		if report, err := plant.running.log.VerifyOf(t.Context(), plant.stream(), old[0].Incarnation); err != nil || report.Events != 300 || report.Signed != 300 {
+		if report, err := plant.running.log.VerifyOf(t.Context(), plant.stream(), old[0].Incarnation, nil); err != nil || report.Events != 300 || report.Signed != 300 {
 			t.Errorf("what was recovered: %+v, %v", report, err)
 		}
 		if off, err := plant.running.log.LookupOf(plant.stream(), old[0].Incarnation, "//plant-a/test", "7"); err != nil || off != 7 {

@@ -66,7 +66,8 @@ func (s *serving) proof(ctx context.Context, blocks [][]byte) ([][]byte, [][]byt
 		}
 	}
 	if err == nil && len(covered) == 0 {
-		err = fmt.Errorf("%w: %s: no checkpoint within %d bytes behind offset %d", plantmesh.ErrCorruptBlock, s.name, maxFrameBytes, s.sent.Load())
+		err = fmt.Errorf("%w: none of %s within %d bytes behind offset %d: %s had it when its origin did not sign yet, and cannot pass it on; link to %s for it",
+			plantmesh.ErrInvalidCheckpoint, s.name, maxFrameBytes, s.sent.Load(), s.mesh.self.Site, s.name.Origin())
 	}
 	return covered, signed, err
 }

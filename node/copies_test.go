@@ -31,7 +31,9 @@ func TestPublishWaitsForAsManyCopiesAsTheStreamAsksFor(t *testing.T) {
 	hqConfig.Peers = []string{plant.address}
 	hqConfig.Subscriptions = []config.Subscription{{From: "*", Streams: []string{"*"}}}
 	hq := c.start(hqConfig)
-	until(t, "hq follows", func() bool { return len(hq.status().GetReplicas()) == 1 && hq.status().GetReplicas()[0].GetOffset() == 1 })
+	until(t, "hq follows", func() bool {
+		return len(hq.status().GetReplicas()) == 1 && hq.status().GetReplicas()[0].GetOffset() == 1
+	})
 	again, err := plant.events().Publish(t.Context(), request)
 	if err != nil || !again.GetReceipts()[0].GetDuplicate() || again.GetReceipts()[0].GetOffset() != 1 {
 		t.Fatalf("published again: %v, %v", again, err)

@@ -6,38 +6,46 @@ import (
 	"log/slog"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/api"
 	"github.com/plantmesh/plantmesh/node/config"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	"github.com/plantmesh/plantmesh/storage"
 )
 
-// Verify checks the streams of a node that does not run, block by block: checksum, chain and offsets. It calls found for each
-// stream. Replicas are not compared with their origins, who would have to be asked.
+// Verify checks what a request asks for on a node that does not run, block by block: checksum, chain, offsets, and the
+// signatures of the origins, whose keys the mesh's root vouches for. It calls found for each incarnation of a stream. Nobody
+// is asked.
 //
 // Errors: storage.ErrInUse while the node runs; what opening the log meets; found's.
-func Verify(ctx context.Context, cfg config.Config, logger *slog.Logger, found func(*adminv1.VerifyResponse) error) (err error) {
+func Verify(ctx context.Context, cfg config.Config, req *adminv1.VerifyRequest, logger *slog.Logger, found func(*adminv1.VerifyResponse) error) (err error) {
+	creds, err := credentials(cfg)
+	if err != nil {
+		return err
+	}
 	log, err := openLog(cfg, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	for _, s := range log.Streams() {
-		report, err := log.Verify(ctx, s.Head.Stream)
-		result := &adminv1.VerifyResponse{
-			Stream: string(s.Head.Stream), Result: adminv1.VerifyResult_VERIFY_RESULT_VERIFIED, HeadOffset: uint64(report.Head.Offset),
-			Blocks: uint64(report.Blocks), Events: report.Events, Chain: report.Head.Chain[:], Replica: report.Replica,
+	keys, err := knownKeys(log, creds)
+	if err != nil {
+		return err
+	}
+	return api.Verify(ctx, log, keys, req, found)
+}
+
+// knownKeys learns the keys whose vouchers the log keeps. One that does not hold is left out: what it signed is then found to
+// be without a voucher.
+func knownKeys(log *storage.Log, creds *plantmesh.Credentials) (*plantmesh.Verifier, error) {
+	keys := creds.Verifier()
+	for _, head := range log.AllHeads() {
+		vouchers, err := log.Vouchers(head.Stream.Origin())
+		if err != nil {
+			return nil, err
 		}
-		switch {
-		case errors.Is(err, plantmesh.ErrCorruptBlock), errors.Is(err, plantmesh.ErrChainDiverged):
-			result.Result, result.Detail = adminv1.VerifyResult_VERIFY_RESULT_CORRUPT, err.Error()
-		case err != nil:
-			return err
-		case report.Replica:
-			result.Result = adminv1.VerifyResult_VERIFY_RESULT_ORIGIN_UNREACHABLE
-			result.Detail = "whole in itself; its origin was not asked, since this node does not run"
-		}
-		if err := found(result); err != nil {
-			return err
+		for _, v := range vouchers {
+			_, _ = keys.Learn(v)
 		}
 	}
-	return nil
+	return keys, nil
 }

@@ -113,6 +113,9 @@ func (l *Log) Close() error {
 	return l.close()
 }
 
+// Site is whose log it is.
+func (l *Log) Site() plantmesh.SiteID { return l.opts.Site }
+
 // Err is why the log stopped writing, or nil while it works. It is an ErrStorageFailed.
 func (l *Log) Err() error {
 	if f := l.failure(); f != nil {

@@ -14,7 +14,7 @@ type Report struct {
 	Events  uint64
 	Replica bool
 
-	Signed      plantmesh.Offset // up to which the origin's checkpoints agree with what was read; their signatures are the caller's to check
+	Signed      plantmesh.Offset // up to which the origin's checkpoints agree with what was read
 	Checkpoints int
 }
 
@@ -24,20 +24,21 @@ type Report struct {
 //
 // Errors: plantmesh.ErrUnknownStream; plantmesh.ErrCorruptBlock; plantmesh.ErrChainDiverged; those of ctx.
 func (l *Log) Verify(ctx context.Context, s plantmesh.StreamName) (Report, error) {
-	return l.VerifyOf(ctx, s, 0)
+	return l.VerifyOf(ctx, s, 0, nil)
 }
 
-// VerifyOf is Verify for an incarnation of the stream, 0 for the current one.
+// VerifyOf is Verify for an incarnation of the stream, 0 for the current one. check, if not nil, is given every checkpoint, to
+// verify its signature.
 //
-// Errors: those of Verify; plantmesh.ErrIncarnationChanged.
-func (l *Log) VerifyOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation) (Report, error) {
+// Errors: those of Verify; plantmesh.ErrIncarnationChanged; check's.
+func (l *Log) VerifyOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, check func(plantmesh.Checkpoint) error) (Report, error) {
 	st, head, err := l.lookupOf(s, i)
 	if err != nil {
 		return Report{}, err
 	}
 	at := progress{stream: st, head: headRecord{chain: genesis(l.opts.Mesh, s, st.record.incarnation), time: minTime}}
 	report := Report{Replica: s.Origin() != l.opts.Site}
-	proof := signedReader{log: l, stream: st}
+	proof := signedReader{log: l, stream: st, check: check}
 	err = l.eachBlock(ctx, st, 0, head.offset, func(b *Block) error {
 		at.blocks = at.blocks[:0]
 		if err := at.follow(b); err != nil {
@@ -67,6 +68,7 @@ type signedReader struct {
 	next   []plantmesh.Checkpoint
 	read   plantmesh.Offset // checkpoints up to here were fetched
 	ended  bool
+	check  func(plantmesh.Checkpoint) error // may be nil
 }
 
 // signedAtOnce is how many checkpoints are fetched at a time.
@@ -91,6 +93,11 @@ func (r *signedReader) compare(b *Block, report *Report) error {
 		if c.Offset != b.Last() || c.Chain != b.Chain() {
 			return fmt.Errorf("%w: the origin signed chain %s after offset %d, the block that ends at %d has %s",
 				plantmesh.ErrChainDiverged, c.Chain, c.Offset, b.Last(), b.Chain())
+		}
+		if r.check != nil {
+			if err := r.check(c); err != nil {
+				return err
+			}
 		}
 		report.Signed, report.Checkpoints = c.Offset, report.Checkpoints+1
 	}

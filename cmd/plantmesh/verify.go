@@ -16,24 +16,31 @@ import (
 func newVerify() *cobra.Command {
 	var c connection
 	var offline, asJSON bool
+	var req adminv1.VerifyRequest
 	cmd := &cobra.Command{
 		Use:   "verify [STREAM…]",
 		Short: "Verify a node's streams block by block, and its replicas against their origins",
-		Long: `Have a node read every block of its streams again, check checksum, chain and offsets, and compare the chain of its
-replicas with their origins. With --offline, do the same for a node that does not run, without asking the origins.
+		Long: `Have a node read every block of its streams again, check checksum, chain, offsets and the signatures of their origins, and
+compare the chain of its replicas with their origins. With --offline, do the same for a node that does not run, without asking the
+origins: what they have signed is proven all the same.
 
-Exit status 1 if a stream is damaged or not its origin's, or if an origin that was to be asked did not answer.`,
-		Example: "  plantmesh verify --config hq/plantmesh.yaml\n  plantmesh verify --offline --config hq/plantmesh.yaml",
+With --offset, prove single events: the block that holds them, the chain from there to the next checkpoint, and its signature.
+
+Exit status 1 if a stream is damaged or not its origin's, or if an origin has not signed all of it and did not answer.`,
+		Example: `  plantmesh verify --config hq/plantmesh.yaml
+  plantmesh verify --offline --config hq/plantmesh.yaml
+  plantmesh verify plant-a/production --offset 4711 --offline --config hq/plantmesh.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v := verification{out: cmd.OutOrStdout(), asJSON: asJSON, alone: offline}
+			req.Streams = args
+			if req.GetFirstOffset() > 0 && len(args) != 1 || req.GetFirstOffset() == 0 && req.GetLastOffset()+req.GetIncarnation() > 0 {
+				return &usageError{err: errors.New("--offset, with --to and --incarnation, proves events of one stream: name it"), help: cmd.CommandPath()}
+			}
 			if offline {
-				if len(args) > 0 {
-					return &usageError{err: errors.New("--offline verifies all streams: name none"), help: cmd.CommandPath()}
-				}
-				if err := v.offline(cmd, c.config); err != nil {
+				if err := v.offline(cmd, c.config, &req); err != nil {
 					return err
 				}
-			} else if err := v.online(cmd, &c, args); err != nil {
+			} else if err := v.online(cmd, &c, &req); err != nil {
 				return err
 			}
 			return v.finish()
@@ -41,6 +48,9 @@ Exit status 1 if a stream is damaged or not its origin's, or if an origin that w
 	}
 	c.flags(cmd)
 	cmd.Flags().BoolVar(&offline, "offline", false, "read the data folder of a node that does not run")
+	cmd.Flags().Uint64Var(&req.FirstOffset, "offset", 0, "prove the event at this offset of the stream named")
+	cmd.Flags().Uint64Var(&req.LastOffset, "to", 0, "and those behind it, up to this offset")
+	cmd.Flags().Uint64Var(&req.Incarnation, "incarnation", 0, "of this incarnation of the stream; 0: the current one")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the results as JSON, one a line")
 	return cmd
 }
@@ -53,13 +63,13 @@ type verification struct {
 	results []*adminv1.VerifyResponse
 }
 
-func (v *verification) online(cmd *cobra.Command, c *connection, streams []string) error {
+func (v *verification) online(cmd *cobra.Command, c *connection, req *adminv1.VerifyRequest) error {
 	client, err := c.dial()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	call, err := client.Admin().Verify(cmd.Context(), &adminv1.VerifyRequest{Streams: streams})
+	call, err := client.Admin().Verify(cmd.Context(), req)
 	if err != nil {
 		return plantmesh.FromStatus(err)
 	}
@@ -75,13 +85,13 @@ func (v *verification) online(cmd *cobra.Command, c *connection, streams []strin
 	}
 }
 
-func (v *verification) offline(cmd *cobra.Command, path string) error {
+func (v *verification) offline(cmd *cobra.Command, path string, req *adminv1.VerifyRequest) error {
 	cfg, err := loadConfig(path)
 	if err != nil {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return node.Verify(cmd.Context(), cfg, logger, func(result *adminv1.VerifyResponse) error {
+	return node.Verify(cmd.Context(), cfg, req, logger, func(result *adminv1.VerifyResponse) error {
 		v.results = append(v.results, result)
 		return nil
 	})
@@ -90,7 +100,7 @@ func (v *verification) offline(cmd *cobra.Command, path string) error {
 // finish prints the results and decides the exit status.
 func (v *verification) finish() error {
 	bad := 0
-	t := newTable(v.out, "STREAMS", "STREAM", "RESULT", "HEAD", "BLOCKS", "EVENTS", "CHAIN", "DETAIL")
+	t := newTable(v.out, "STREAMS", "STREAM", "RESULT", "HEAD", "SIGNED", "BLOCKS", "EVENTS", "CHAIN", "DETAIL")
 	for _, r := range v.results {
 		notAsked := v.alone && r.GetResult() == adminv1.VerifyResult_VERIFY_RESULT_ORIGIN_UNREACHABLE
 		if r.GetResult() != adminv1.VerifyResult_VERIFY_RESULT_VERIFIED && !notAsked {
@@ -102,7 +112,7 @@ func (v *verification) finish() error {
 			}
 			continue
 		}
-		t.row(r.GetStream(), enumName(r.GetResult(), "VERIFY_RESULT_"), r.GetHeadOffset(), r.GetBlocks(), r.GetEvents(), fmt.Sprintf("%.8x", r.GetChain()), r.GetDetail())
+		t.row(r.GetStream(), enumName(r.GetResult(), "VERIFY_RESULT_"), r.GetHeadOffset(), r.GetSignedOffset(), r.GetBlocks(), r.GetEvents(), fmt.Sprintf("%.8x", r.GetChain()), r.GetDetail())
 	}
 	if err := t.flush(); err != nil {
 		return err

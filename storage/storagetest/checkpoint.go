@@ -19,6 +19,7 @@ var checkpointCases = []testCase{
 	{"CheckpointIsKeptWithItsBlocks", testCheckpoint},
 	{"CheckpointThatDisagreesRefusesTheBlocks", testCheckpointDiverged},
 	{"CheckpointsStayAtDistances", testCheckpointSpacing},
+	{"AnyRunOfEventsIsProvenByTheNextCheckpoint", testProve},
 	{"OriginKeepsItsNewestCheckpoint", testPutCheckpoint},
 }
 
@@ -112,6 +113,38 @@ func testCheckpointSpacing(t *testing.T, open Open) {
 			t.Errorf("verified: %+v", report)
 		}
 		r.reopen()
+	}
+}
+
+func testProve(t *testing.T, open Open) {
+	o, r := start(t, open, origin), start(t, open, elsewhere)
+	o.recordEach(production, "a", 10)
+	blocks := raw(t, o, production, 0)
+	proof := ends(t, production, blocks)
+	if _, err := r.AppendBlocks(t.Context(), production, blocks[:6], proof[5]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.AppendBlocks(t.Context(), production, blocks[6:]); err != nil {
+		t.Fatal(err)
+	}
+	checked := plantmesh.Offset(0)
+	check := func(c plantmesh.Checkpoint) error { checked = c.Offset; return nil }
+	got, err := r.Prove(t.Context(), production, 0, 2, 3, check)
+	if err != nil || got.First != 2 || got.Last != 3 || got.Blocks != 5 || checked != 6 {
+		t.Errorf("proof %+v, %v", got, err)
+	}
+	if _, err := r.Prove(t.Context(), production, 0, 6, 7, check); !errors.Is(err, plantmesh.ErrInvalidCheckpoint) {
+		t.Errorf("behind the last signature: %v", err)
+	}
+	if _, err := r.Prove(t.Context(), production, 0, 9, 11, check); !errors.Is(err, plantmesh.ErrOffsetBeyondHead) {
+		t.Errorf("behind the head: %v", err)
+	}
+	refused := errors.New("refused")
+	if _, err := r.Prove(t.Context(), production, 0, 1, 1, func(plantmesh.Checkpoint) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("with a signature that does not hold: %v", err)
+	}
+	if _, err := r.VerifyOf(t.Context(), production, 0, func(plantmesh.Checkpoint) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("verified with a signature that does not hold: %v", err)
 	}
 }
 

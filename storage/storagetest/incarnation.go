@@ -63,7 +63,7 @@ func testSideBySide(t *testing.T, open Open) {
 		if ids := r.ids(production); !slices.Equal(ids, []string{"b-0", "b-1"}) {
 			t.Errorf("the current incarnation holds %v", ids)
 		}
-		if report, err := r.VerifyOf(t.Context(), production, first.Incarnation); err != nil || report.Events != 3 {
+		if report, err := r.VerifyOf(t.Context(), production, first.Incarnation, nil); err != nil || report.Events != 3 {
 			t.Errorf("verify: %+v, %v", report, err)
 		}
 	}

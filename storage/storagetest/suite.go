@@ -35,7 +35,8 @@ type Log interface {
 	ChainAt(ctx context.Context, s plantmesh.StreamName, o plantmesh.Offset) (plantmesh.Chain, error)
 	AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
 	Verify(ctx context.Context, s plantmesh.StreamName) (storage.Report, error)
-	VerifyOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation) (storage.Report, error)
+	VerifyOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, check func(plantmesh.Checkpoint) error) (storage.Report, error)
+	Prove(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, from, to plantmesh.Offset, check func(plantmesh.Checkpoint) error) (storage.Proof, error)
 	AllHeads() []plantmesh.Head
 	Incarnations(s plantmesh.StreamName) ([]plantmesh.Head, error)
 	HeadOf(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Head, error)

@@ -155,9 +155,9 @@ type VerifyResult int32
 const (
 	// Not set.
 	VerifyResult_VERIFY_RESULT_UNSPECIFIED VerifyResult = 0
-	// Whole, and where it is a replica equal to its origin.
+	// Whole, and where it is a replica the origin's: signed by it, or compared with it.
 	VerifyResult_VERIFY_RESULT_VERIFIED VerifyResult = 1
-	// Whole in itself, but the origin could not be asked.
+	// Whole in itself, but the origin has not signed all of it, and could not be asked.
 	VerifyResult_VERIFY_RESULT_ORIGIN_UNREACHABLE VerifyResult = 2
 	// A stored block is damaged.
 	VerifyResult_VERIFY_RESULT_CORRUPT VerifyResult = 3
@@ -1497,7 +1497,13 @@ func (x *ParkedSubject) GetRetryTime() *timestamppb.Timestamp {
 type VerifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Names of streams. Empty: all that the node holds.
-	Streams       []string `protobuf:"bytes,1,rep,name=streams,proto3" json:"streams,omitempty"`
+	Streams []string `protobuf:"bytes,1,rep,name=streams,proto3" json:"streams,omitempty"`
+	// Prove a run of events of the one stream that is named: its first offset. 0: verify whole streams.
+	FirstOffset uint64 `protobuf:"varint,2,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`
+	// Its last offset. 0: only the first.
+	LastOffset uint64 `protobuf:"varint,3,opt,name=last_offset,json=lastOffset,proto3" json:"last_offset,omitempty"`
+	// Incarnation that the run is of; 0 stands for the current one.
+	Incarnation   uint64 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1539,7 +1545,28 @@ func (x *VerifyRequest) GetStreams() []string {
 	return nil
 }
 
-// VerifyResponse is the result for one stream.
+func (x *VerifyRequest) GetFirstOffset() uint64 {
+	if x != nil {
+		return x.FirstOffset
+	}
+	return 0
+}
+
+func (x *VerifyRequest) GetLastOffset() uint64 {
+	if x != nil {
+		return x.LastOffset
+	}
+	return 0
+}
+
+func (x *VerifyRequest) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+// VerifyResponse is the result for one incarnation of a stream.
 type VerifyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stream.
@@ -1559,7 +1586,19 @@ type VerifyResponse struct {
 	// The origin's head, if it was asked.
 	OriginHeadOffset uint64 `protobuf:"varint,8,opt,name=origin_head_offset,json=originHeadOffset,proto3" json:"origin_head_offset,omitempty"`
 	// True if this is a replica.
-	Replica       bool `protobuf:"varint,9,opt,name=replica,proto3" json:"replica,omitempty"`
+	Replica bool `protobuf:"varint,9,opt,name=replica,proto3" json:"replica,omitempty"`
+	// Incarnation.
+	Incarnation uint64 `protobuf:"varint,10,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Up to which the origin's signatures were verified.
+	SignedOffset uint64 `protobuf:"varint,11,opt,name=signed_offset,json=signedOffset,proto3" json:"signed_offset,omitempty"`
+	// How many signatures that were.
+	Checkpoints uint64 `protobuf:"varint,12,opt,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	// When the last of them was made.
+	SignedTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=signed_time,json=signedTime,proto3" json:"signed_time,omitempty"`
+	// The key that made it: first 16 bytes of its SHA-256.
+	KeyId []byte `protobuf:"bytes,14,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// First offset of the blocks that were read, where a run of events was to be proven.
+	FirstOffset   uint64 `protobuf:"varint,15,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1655,6 +1694,48 @@ func (x *VerifyResponse) GetReplica() bool {
 		return x.Replica
 	}
 	return false
+}
+
+func (x *VerifyResponse) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetSignedOffset() uint64 {
+	if x != nil {
+		return x.SignedOffset
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetCheckpoints() uint64 {
+	if x != nil {
+		return x.Checkpoints
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetSignedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SignedTime
+	}
+	return nil
+}
+
+func (x *VerifyResponse) GetKeyId() []byte {
+	if x != nil {
+		return x.KeyId
+	}
+	return nil
+}
+
+func (x *VerifyResponse) GetFirstOffset() uint64 {
+	if x != nil {
+		return x.FirstOffset
+	}
+	return 0
 }
 
 var File_plantmesh_admin_v1_service_proto protoreflect.FileDescriptor
@@ -1776,9 +1857,13 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\battempts\x18\t \x01(\rR\battempts\x129\n" +
 	"\n" +
 	"retry_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\tretryTime\"4\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tretryTime\"\x9a\x01\n" +
 	"\rVerifyRequest\x12#\n" +
-	"\astreams\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\astreams\"\xa9\x02\n" +
+	"\astreams\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\astreams\x12!\n" +
+	"\ffirst_offset\x18\x02 \x01(\x04R\vfirstOffset\x12\x1f\n" +
+	"\vlast_offset\x18\x03 \x01(\x04R\n" +
+	"lastOffset\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\"\x89\x04\n" +
 	"\x0eVerifyResponse\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x128\n" +
 	"\x06result\x18\x02 \x01(\x0e2 .plantmesh.admin.v1.VerifyResultR\x06result\x12\x16\n" +
@@ -1789,7 +1874,15 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x06events\x18\x06 \x01(\x04R\x06events\x12\x14\n" +
 	"\x05chain\x18\a \x01(\fR\x05chain\x12,\n" +
 	"\x12origin_head_offset\x18\b \x01(\x04R\x10originHeadOffset\x12\x18\n" +
-	"\areplica\x18\t \x01(\bR\areplica*\x8c\x01\n" +
+	"\areplica\x18\t \x01(\bR\areplica\x12 \n" +
+	"\vincarnation\x18\n" +
+	" \x01(\x04R\vincarnation\x12#\n" +
+	"\rsigned_offset\x18\v \x01(\x04R\fsignedOffset\x12 \n" +
+	"\vcheckpoints\x18\f \x01(\x04R\vcheckpoints\x12;\n" +
+	"\vsigned_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"signedTime\x12\x15\n" +
+	"\x06key_id\x18\x0e \x01(\fR\x05keyId\x12!\n" +
+	"\ffirst_offset\x18\x0f \x01(\x04R\vfirstOffset*\x8c\x01\n" +
 	"\tLinkState\x12\x1a\n" +
 	"\x16LINK_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15LINK_STATE_CONNECTING\x10\x01\x12\x18\n" +
@@ -1881,15 +1974,16 @@ var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
 	20, // 27: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
 	20, // 28: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
 	2,  // 29: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	3,  // 30: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	17, // 31: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	4,  // 32: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	18, // 33: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	32, // [32:34] is the sub-list for method output_type
-	30, // [30:32] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	20, // 30: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	3,  // 31: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	17, // 32: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	4,  // 33: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	18, // 34: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	33, // [33:35] is the sub-list for method output_type
+	31, // [31:33] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
