@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -14,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -169,7 +166,7 @@ func (s *siteProcess) start() {
 	s.t.Helper()
 	s.command = exec.Command(s.binary, "run", "--config", s.config)
 	s.command.Stdout, s.command.Stderr = &s.output, &s.output
-	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.command.SysProcAttr = dieWithParent()
 	if err := s.command.Start(); err != nil {
 		s.t.Fatal(err)
 	}

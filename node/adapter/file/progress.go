@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/plantmesh/plantmesh/storage"
@@ -35,11 +34,7 @@ type identity struct {
 }
 
 func identityOf(info os.FileInfo) identity {
-	id := identity{Size: info.Size(), ModTime: info.ModTime().UTC()}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		id.Inode = stat.Ino
-	}
-	return id
+	return identity{Size: info.Size(), ModTime: info.ModTime().UTC(), Inode: inodeOf(info)}
 }
 
 // same tells whether the file is unchanged.
