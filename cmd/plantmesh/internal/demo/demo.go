@@ -34,6 +34,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer erp.close()
+	if err := erp.answers(ctx); err != nil {
+		return err
+	}
 	c, err := newCluster(dir, in.mapping, erp.config)
 	defer c.close()
 	if err != nil {
@@ -48,6 +51,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	var background sync.WaitGroup
 	background.Go(func() { w.run(watching) })
 	background.Go(func() { p.run(watching) })
+	background.Go(func() { erp.pulse(watching, pulseEvery, p.scene) })
 	defer background.Wait()
 	defer stopWatching()
 
@@ -76,22 +80,6 @@ func Run(ctx context.Context, o Options) (err error) {
 		return ErrFailed
 	}
 	return nil
-}
-
-// folder is where the sites live, and how it is removed.
-func folder(keep string) (string, func() error, error) {
-	if keep != "" {
-		absolute, err := filepath.Abs(keep)
-		if err != nil {
-			return "", nil, err
-		}
-		if entries, err := os.ReadDir(absolute); err == nil && len(entries) > 0 {
-			return "", nil, fmt.Errorf("--keep %s: the folder is not empty: name a new one", keep)
-		}
-		return absolute, func() error { return nil }, os.MkdirAll(absolute, 0o755)
-	}
-	dir, err := os.MkdirTemp("", "plantmesh-demo-")
-	return dir, func() error { return os.RemoveAll(dir) }, err
 }
 
 // openInput reads or makes up the events. The mapping's path is absolute then.

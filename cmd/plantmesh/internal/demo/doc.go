@@ -2,11 +2,13 @@
 // one is cut off and another is killed, and a verdict on whether anything was lost, doubled or reordered.
 //
 //	options.go, demo.go    what was asked for, and the run from first to last
+//	folder.go              where the sites live, and what dead demos left
 //	sites.go, wire.go      the processes, and the lines between them
 //	generator.go, input.go the events: made up, or a file of a real factory
 //	feed.go                how they are dropped
 //	scenes.go, kill.go     what goes wrong meanwhile
 //	watch.go, progress.go  where everything stands, and how it is shown
+//	erp.go, pulse.go       Odoo, and whether it is there
 //	evidence.go            what is there in the end
 //	verdict.go, replicas.go, inodoo.go    what it means: at the plants, at the other sites, in Odoo
 //	report.go              how it is said

@@ -17,11 +17,13 @@ type erp struct {
 	config odoo.Config
 	client *odoo.Client
 	stop   func()
+
+	patience time.Duration // how soon it must say that it is there
 }
 
 // openERP opens the Odoo that was named, or a sandbox in this process, which so survives the nodes.
 func openERP(o Options, dir string) (*erp, error) {
-	e := &erp{config: odoo.Default(), stop: func() {}}
+	e := &erp{config: odoo.Default(), stop: func() {}, patience: answerWithin}
 	e.config.CreateMissing = odoo.CreateAll() // nobody has published master data
 	e.config.URL, e.config.Database = o.OdooURL, o.OdooDatabase
 	key := o.OdooKey
