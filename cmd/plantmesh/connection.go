@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,8 @@ type connection struct {
 	config  string
 	address string
 	files   plantmesh.TLSFiles
+
+	node string // where dial found it
 }
 
 func (c *connection) flags(cmd *cobra.Command) {
@@ -29,14 +33,16 @@ func (c *connection) flags(cmd *cobra.Command) {
 	f.StringVar(&c.files.CA, "ca", "", "root certificate of the mesh, PEM")
 }
 
-// dial connects as the flags say.
-func (c *connection) dial() (*plantmesh.Client, error) {
+// dial connects as the flags say. Lost connections that are waited for are told on stderr.
+func (c *connection) dial(stderr io.Writer) (*plantmesh.Client, error) {
+	lost := plantmesh.WithLogger(slog.New(&waiting{explain: c.explain, stderr: stderr}))
 	given := c.files.Cert != "" || c.files.Key != "" || c.files.CA != ""
 	if c.address != "" && c.config == "" {
 		if c.files.Cert == "" || c.files.Key == "" || c.files.CA == "" {
 			return nil, &usageError{err: errors.New("--address needs --cert, --key and --ca: every call is mutually authenticated")}
 		}
-		return plantmesh.Dial(c.address, c.files)
+		c.node = c.address
+		return plantmesh.Dial(c.node, c.files, lost)
 	}
 	if given {
 		return nil, &usageError{err: errors.New("--cert, --key and --ca go with --address; with --config the node's own are used")}
@@ -45,11 +51,12 @@ func (c *connection) dial() (*plantmesh.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	address := c.address
-	if address == "" {
-		address = reachable(cfg.Listen)
+	files := plantmesh.TLSFiles{Cert: cfg.TLS.Cert, Key: cfg.TLS.Key, CA: cfg.TLS.CA}
+	if c.node = c.address; c.node != "" {
+		return plantmesh.Dial(c.node, files, lost)
 	}
-	return plantmesh.Dial(address, plantmesh.TLSFiles{Cert: cfg.TLS.Cert, Key: cfg.TLS.Key, CA: cfg.TLS.CA})
+	c.node = reachable(cfg.Listen)
+	return plantmesh.Dial(c.node, files, lost, plantmesh.WithSite(plantmesh.SiteID(cfg.Site)))
 }
 
 // reachable is where a program on the same machine finds a node.

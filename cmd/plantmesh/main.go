@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -20,10 +18,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	os.Exit(run(untilInterrupted(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is main without the process: it executes one command line and returns its exit status.
@@ -40,6 +35,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case errors.Is(err, errReported):
 		return exitFailed
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = errors.New("interrupted")
 	}
 	fmt.Fprintf(stderr, "plantmesh: %v\n", err)
 	if errors.As(err, &usage) {
@@ -70,12 +67,15 @@ func newRoot() *cobra.Command {
 		Long: `plantmesh keeps a site's business events in a local log, replicates what other sites subscribe to, and applies
 events in Odoo exactly once. Every site runs one node: plantmesh run.
 
+The first interrupt (Ctrl-C, SIGTERM) ends a command in order, a second one at once.
+
 Exit status: 0 done, 1 it did not work, 2 the command line or the configuration is wrong.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err: err, help: cmd.CommandPath()} })
 	root.AddCommand(newInit(), newRun(), newPublish(), newTail(), newStatus(), newConfig(), newVerify(), newDemo(), newVersion())
+	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)
 	}
@@ -89,8 +89,11 @@ Exit status: 0 done, 1 it did not work, 2 the command line or the configuration 
 	return root
 }
 
-// wrapArgs makes wrong arguments a mistake of usage.
+// wrapArgs makes wrong arguments a mistake of usage, and an unknown command of a group one too.
 func wrapArgs(cmd *cobra.Command) {
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args, cmd.RunE = cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	check := cmd.Args
 	if check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {

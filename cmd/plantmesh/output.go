@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -30,6 +31,25 @@ func writeMessage(w io.Writer, m proto.Message) error {
 	}
 	var plain json.RawMessage = text // protojson's own spacing varies on purpose
 	return writeJSON(w, plain)
+}
+
+// writeLine writes one value as one line of JSON.
+func writeLine(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	return out.Encode(v)
+}
+
+// lockedWriter lets several goroutines write whole messages.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }
 
 // table writes aligned columns under a title; nothing if it has no rows.

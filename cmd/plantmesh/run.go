@@ -13,9 +13,12 @@ func newRun() *cobra.Command {
 	var path, format string
 	var level slog.Level
 	cmd := &cobra.Command{
-		Use:     "run",
-		Short:   "Run a site's node",
-		Long:    "Run a site's node until it is interrupted. What it acknowledged is durable, however it ends.",
+		Use:   "run",
+		Short: "Run a site's node",
+		Long: `Run a site's node until it is interrupted. What it acknowledged is durable, however it ends.
+
+Certificates and keys are read again by themselves when their files change. Everything else in the configuration needs a
+restart: SIGHUP reloads nothing, and the log says so.`,
 		Example: "  plantmesh run --config plant-a/plantmesh.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,7 +36,9 @@ func newRun() *cobra.Command {
 			default:
 				return &usageError{err: fmt.Errorf("--log-format %q: text or json", format), help: cmd.CommandPath()}
 			}
-			return node.Run(cmd.Context(), cfg, slog.New(handler))
+			logger := slog.New(handler)
+			defer answerHangups(logger)()
+			return node.Run(cmd.Context(), cfg, logger)
 		},
 	}
 	f := cmd.Flags()

@@ -3,12 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,17 +22,32 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"plantmesh": main})
+	testscript.Main(m, map[string]func(){"plantmesh": main, "stubborn": stubborn})
+}
+
+// stubborn is a program that does not end when it is interrupted.
+func stubborn() {
+	ctx := untilInterrupted()
+	fmt.Println("ready")
+	<-ctx.Done()
+	fmt.Println("interrupted")
+	select {}
 }
 
 // TestScripts runs the command line as its users do: each script in testdata/script is a session in a folder of its own.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Values[nodesKey{}] = new([]func())
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"freeport": freePort,
-			"node":     startNode,
-			"waitfor":  waitFor,
+			"freeport":  freePort,
+			"node":      startNode,
+			"waitfor":   waitFor,
+			"waitline":  waitLine,
+			"stopnodes": stopNodes,
 		},
 	})
 }
@@ -61,11 +80,14 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		serves <- false
 	}()
-	ts.Defer(func() {
+	stop := sync.OnceFunc(func() {
 		_ = command.Process.Signal(os.Interrupt)
 		<-drained
 		_ = command.Wait()
 	})
+	running, _ := ts.Value(nodesKey{}).(*[]func())
+	*running = append(*running, stop)
+	ts.Defer(stop)
 	select {
 	case ok := <-serves:
 		if !ok {
@@ -76,10 +98,41 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// nodesKey finds the nodes that a script runs, by how they are stopped.
+type nodesKey struct{}
+
+// stopnodes: stops the nodes that run.
+func stopNodes(ts *testscript.TestScript, _ bool, _ []string) {
+	running, _ := ts.Value(nodesKey{}).(*[]func())
+	for _, stop := range *running {
+		stop()
+	}
+	*running = nil
+}
+
+// waitline FILE REGEXP: waits until the file has a line like that.
+func waitLine(ts *testscript.TestScript, _ bool, args []string) {
+	line, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	tick, late := time.NewTicker(20*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && line.Match(text) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			ts.Fatalf("%s has no line like %q in time: %s", args[0], args[1], text)
+		}
+	}
+}
+
 // waitfor CONFIG replica STREAM OFFSET | waitfor CONFIG adapter READ: waits until a node's status says so.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	c := connection{config: ts.MkAbs(args[0])}
-	client, err := c.dial()
+	client, err := c.dial(io.Discard)
 	ts.Check(err)
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/plantmesh/plantmesh"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
 
@@ -21,14 +20,14 @@ func newStatus() *cobra.Command {
 		Example: "  plantmesh status --config hq/plantmesh.yaml\n  plantmesh status --json | jq .replicas",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := c.dial()
+			client, err := c.dial(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			defer func() { _ = client.Close() }()
 			status, err := client.Admin().GetStatus(cmd.Context(), &adminv1.GetStatusRequest{})
 			if err != nil {
-				return plantmesh.FromStatus(err)
+				return c.explain(err)
 			}
 			if asJSON {
 				return writeMessage(cmd.OutOrStdout(), status)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,18 +27,19 @@ func newTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tail [STREAM…]",
 		Short: "Print events of streams as they come",
-		Long: `Print the events of one or several streams that a node holds, or of all of them, and go on with new ones. A lost connection is
-made again; nothing is printed twice or left out.`,
+		Long: `Print the events of one or several streams that a node holds, or of all of them, and go on with new ones; without names, also
+with streams that are new, from their beginning. A lost connection is made again; nothing is printed twice or left out.`,
 		Example: `  plantmesh tail plant-a/production
   plantmesh tail plant-a/production --from earliest --until-head --json
   plantmesh tail --from 2026-05-04T06:00:00Z --subject 'order/WO-10*'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := c.dial()
+			stderr := &lockedWriter{w: cmd.ErrOrStderr()}
+			client, err := c.dial(stderr)
 			if err != nil {
 				return err
 			}
 			defer func() { _ = client.Close() }()
-			t.client, t.out, t.notes = client, cmd.OutOrStdout(), cmd.ErrOrStderr()
+			t.client, t.out, t.stderr, t.explain = client, cmd.OutOrStdout(), stderr, c.explain
 			if err := t.begin(start, cursor, len(args)); err != nil {
 				return err
 			}
@@ -57,13 +59,14 @@ made again; nothing is printed twice or left out.`,
 
 // tailing prints subscriptions.
 type tailing struct {
-	client *plantmesh.Client
-	from   plantmesh.From
-	asJSON bool
+	client  *plantmesh.Client
+	from    plantmesh.From
+	asJSON  bool
+	explain func(error) error
+	stderr  io.Writer // for people
 
-	mu    sync.Mutex // one event at a time
-	out   io.Writer
-	notes io.Writer // for people
+	mu  sync.Mutex // one event at a time
+	out io.Writer
 }
 
 // begin reads where to start.
@@ -81,6 +84,8 @@ func (t *tailing) begin(start, cursor string, streams int) error {
 		t.from.Position = eventv1.Position_POSITION_EARLIEST
 	case start == "latest":
 		t.from.Position = eventv1.Position_POSITION_LATEST
+	case notOffset == nil && streams != 1:
+		return &usageError{err: fmt.Errorf("--from %d: an offset is of one stream: name it", offset), help: "plantmesh tail"}
 	case notOffset == nil:
 		t.from.After = plantmesh.Offset(offset)
 	case notTime == nil:
@@ -93,34 +98,29 @@ func (t *tailing) begin(start, cursor string, streams int) error {
 
 // streams prints the named streams side by side, or all that the node holds.
 func (t *tailing) streams(ctx context.Context, names []string) error {
-	if len(names) == 0 {
-		list, err := t.client.Events().ListStreams(ctx, &eventv1.ListStreamsRequest{})
-		if err != nil {
-			return plantmesh.FromStatus(err)
-		}
-		for _, s := range list.GetStreams() {
-			names = append(names, s.GetStream())
-		}
+	held, err := t.held(ctx) // also tells at once when nobody answers
+	if err != nil {
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, name := range names {
-		stream, err := plantmesh.ParseStreamName(name)
-		if err != nil {
-			return &usageError{err: err, help: "plantmesh tail"}
-		}
-		from := t.from
-		from.Stream, from.OnJump = stream, t.jump
-		group.Go(func() error {
-			for d, err := range t.client.Subscribe(ctx, from) {
-				if err != nil {
-					return err
-				}
-				if err := t.print(d); err != nil {
-					return err
-				}
+	if len(names) > 0 {
+		for _, name := range names {
+			stream, err := plantmesh.ParseStreamName(name)
+			if err != nil {
+				return &usageError{err: err, help: "plantmesh tail"}
 			}
-			return nil
-		})
+			t.follow(ctx, group, stream, t.from)
+		}
+		return group.Wait()
+	}
+	for _, stream := range held {
+		t.follow(ctx, group, stream, t.from)
+	}
+	if !t.from.UntilHead {
+		if len(held) == 0 {
+			fmt.Fprintln(t.stderr, "plantmesh: the node holds no stream yet; waiting for the first")
+		}
+		group.Go(func() error { return t.appearing(ctx, group, held) })
 	}
 	return group.Wait()
 }
@@ -133,8 +133,63 @@ func (t *tailing) jump(j plantmesh.Jump) error {
 	if j.Incarnation != j.To {
 		text = fmt.Sprintf("history was begun anew behind offset %d: its origin lost incarnation %d, and %d follows", j.After, j.Incarnation, j.To)
 	}
-	_, err := fmt.Fprintf(t.notes, "plantmesh: %s: %s\n", j.Stream, text)
+	_, err := fmt.Fprintf(t.stderr, "plantmesh: %s: %s\n", j.Stream, text)
 	return err
+}
+
+// newStreamsEvery is how often a node is asked for streams that it did not hold before.
+const newStreamsEvery = time.Second
+
+// appearing follows the streams that the node comes to hold later, from their beginning.
+func (t *tailing) appearing(ctx context.Context, group *errgroup.Group, held []plantmesh.StreamName) error {
+	tick := time.NewTicker(newStreamsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now, err := t.held(ctx)
+		if err != nil {
+			continue // the subscriptions tell, and wait for the node
+		}
+		for _, stream := range now {
+			if !slices.Contains(held, stream) {
+				held = append(held, stream)
+				t.follow(ctx, group, stream, plantmesh.From{Types: t.from.Types, Subjects: t.from.Subjects})
+			}
+		}
+	}
+}
+
+// held are the streams that the node holds.
+func (t *tailing) held(ctx context.Context) ([]plantmesh.StreamName, error) {
+	list, err := t.client.Events().ListStreams(ctx, &eventv1.ListStreamsRequest{})
+	if err != nil {
+		return nil, t.explain(err)
+	}
+	names := make([]plantmesh.StreamName, 0, len(list.GetStreams()))
+	for _, s := range list.GetStreams() {
+		names = append(names, plantmesh.StreamName(s.GetStream()))
+	}
+	return names, nil
+}
+
+// follow prints a stream in the group.
+func (t *tailing) follow(ctx context.Context, group *errgroup.Group, stream plantmesh.StreamName, from plantmesh.From) {
+	from.Stream, from.OnJump = stream, t.jump
+	group.Go(func() error {
+		for d, err := range t.client.Subscribe(ctx, from) {
+			if err != nil {
+				return t.explain(err)
+			}
+			if err := t.print(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (t *tailing) print(d *plantmesh.Delivery) error {

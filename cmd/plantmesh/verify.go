@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
@@ -64,14 +63,14 @@ type verification struct {
 }
 
 func (v *verification) online(cmd *cobra.Command, c *connection, req *adminv1.VerifyRequest) error {
-	client, err := c.dial()
+	client, err := c.dial(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = client.Close() }()
 	call, err := client.Admin().Verify(cmd.Context(), req)
 	if err != nil {
-		return plantmesh.FromStatus(err)
+		return c.explain(err)
 	}
 	for {
 		result, err := call.Recv()
@@ -79,7 +78,7 @@ func (v *verification) online(cmd *cobra.Command, c *connection, req *adminv1.Ve
 			return nil
 		}
 		if err != nil {
-			return plantmesh.FromStatus(err)
+			return c.explain(err)
 		}
 		v.results = append(v.results, result)
 	}
