@@ -41,6 +41,7 @@ var (
 	ErrExportDenied        = errors.New("export policy withholds the stream")
 	ErrProtocolUnsupported = errors.New("no common protocol version")
 	ErrSelfLink            = errors.New("a site cannot be its own peer")
+	ErrAlreadyLinked       = errors.New("the site is linked already")
 
 	// Not now: the same call may succeed later.
 	ErrTooManyPending = errors.New("too many requests pending")

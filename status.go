@@ -56,6 +56,7 @@ var wires = []wire{
 	{ErrProtocolUnsupported, codes.FailedPrecondition, "PROTOCOL_UNSUPPORTED", false},
 	{ErrSelfLink, codes.FailedPrecondition, "SELF_LINK", false},
 	{ErrCopiesMissing, codes.DeadlineExceeded, "COPIES_MISSING", true},
+	{ErrAlreadyLinked, codes.FailedPrecondition, "ALREADY_LINKED", false},
 	{ErrTooManyPending, codes.ResourceExhausted, "TOO_MANY_PENDING", true},
 	{ErrShuttingDown, codes.Unavailable, "SHUTTING_DOWN", true},
 }

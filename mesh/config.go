@@ -18,6 +18,9 @@ type Config struct {
 	Version string   // of this software, shown to peers
 	Peers   []string // host:port of the nodes to link to
 
+	// Outbound says that nobody can dial this site: it opens a reverse connection to each peer besides the ordinary one.
+	Outbound bool
+
 	Subscriptions []Subscription // what to replicate from them
 	Export        []ExportRule   // what they may replicate from here; nil: DefaultExport, empty: nothing
 
@@ -118,6 +121,9 @@ func (c Config) withDefaults(self plantmesh.Identity) (Config, error) {
 		if first := slices.Index(c.Peers, address); first != i {
 			faults = append(faults, fmt.Errorf("peers[%d] %q: the same as peers[%d]: remove one", i, address, first))
 		}
+	}
+	if c.Outbound && len(c.Peers) == 0 {
+		faults = append(faults, errors.New("reach outbound: peers is empty: name at least one, for nobody can dial this site"))
 	}
 	for i, s := range c.Subscriptions {
 		faults = append(faults, checkPatterns(fmt.Sprintf("subscriptions[%d].from", i), []string{s.From}),

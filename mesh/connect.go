@@ -51,20 +51,33 @@ type connection struct {
 func (m *Mesh) connect(ctx context.Context, address string) (*connection, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.Timings.DialTimeout, fmt.Errorf("%w within %s", errNoAnswer, m.cfg.Timings.DialTimeout))
 	defer cancel()
+	secure, err := m.dialTLS(ctx, address, m.creds.ClientConfig(nil))
+	if err != nil {
+		return nil, err
+	}
+	if secure.ConnectionState().NegotiatedProtocol != "h2" {
+		_ = secure.Close()
+		return nil, errNotHTTP2
+	}
+	c, err := wrap(address, secure, secure.ConnectionState())
+	if err != nil {
+		_ = secure.Close()
+	}
+	return c, err
+}
+
+// dialTLS opens a connection and shakes hands. The error is ctx's cause if that ended.
+func (m *Mesh) dialTLS(ctx context.Context, address string, config *tls.Config) (*tls.Conn, error) {
 	raw, err := m.cfg.Dial(ctx, address)
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	secure := tls.Client(raw, m.creds.ClientConfig(nil))
+	secure := tls.Client(raw, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, causeOf(ctx, handshakeError(err))
 	}
-	c, err := wrap(address, secure)
-	if err != nil {
-		_ = raw.Close()
-	}
-	return c, err
+	return secure, nil
 }
 
 // causeOf prefers the reason why ctx ended to the way in which the operation noticed.
@@ -86,12 +99,8 @@ func handshakeError(err error) error {
 	return fmt.Errorf("%w: %w", errHandshake, err)
 }
 
-// wrap lays gRPC over a connection that has shaken hands.
-func wrap(address string, secure *tls.Conn) (*connection, error) {
-	state := secure.ConnectionState()
-	if state.NegotiatedProtocol != "h2" {
-		return nil, errNotHTTP2
-	}
+// wrap lays a gRPC client over a connection that has shaken hands.
+func wrap(address string, secure net.Conn, state tls.ConnectionState) (*connection, error) {
 	peer, err := plantmesh.IdentityOf(state.PeerCertificates[0])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errHandshake, err)
@@ -162,9 +171,12 @@ func (w *wire) Write(p []byte) (int, error) {
 type shaken struct{ state tls.ConnectionState }
 
 func (s shaken) ClientHandshake(_ context.Context, _ string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return conn, credentials.TLSInfo{
-		State: s.state, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-	}, nil
+	return conn, authInfo(s.state), nil
+}
+
+// authInfo is what gRPC's own TLS says of a connection that has shaken hands.
+func authInfo(state tls.ConnectionState) credentials.AuthInfo {
+	return credentials.TLSInfo{State: state, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}
 }
 
 func (s shaken) ServerHandshake(net.Conn) (net.Conn, credentials.AuthInfo, error) {

@@ -11,35 +11,37 @@ import (
 	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
 )
 
-// link keeps one connection to one configured address: dial, greet, replicate, and again.
+// link keeps one connection to one peer, whoever opens it: come together, greet, replicate, and again.
 type link struct {
-	mesh    *Mesh         // set once
-	address string        // set once
-	nudges  chan struct{} // wakes a link that waits for its next attempt
+	mesh    *Mesh            // set once
+	kind    adminv1.LinkKind // set once
+	address string           // set once
+	nudges  chan struct{}    // wakes a link that waits for its next attempt
 
 	mu     sync.Mutex // guards what follows
 	state  Link
 	client peerv1.PeerServiceClient // while connected
+	lost   time.Time                // when the last connection ended; zero before
 	heard  bool                     // the peer has said which streams it holds, on this connection
 }
 
 // notTried is the reason of a link before its first attempt ended.
 const notTried = "not tried yet"
 
-func newLink(m *Mesh, address string) *link {
+func newLink(m *Mesh, kind adminv1.LinkKind, address string) *link {
 	return &link{
-		mesh: m, address: address, nudges: make(chan struct{}, 1),
-		state: Link{Address: address, State: adminv1.LinkState_LINK_STATE_CONNECTING, Since: time.Now(), Reason: notTried},
+		mesh: m, kind: kind, address: address, nudges: make(chan struct{}, 1),
+		state: Link{Kind: kind, Address: address, State: adminv1.LinkState_LINK_STATE_CONNECTING, Since: time.Now(), Reason: notTried},
 	}
 }
 
-// run keeps the link until ctx ends.
-func (l *link) run(ctx context.Context) {
+// run keeps the link until ctx ends. attempt dials, and stays until the connection ends, which is always an error.
+func (l *link) run(ctx context.Context, attempt func(context.Context) error) {
 	t := l.mesh.cfg.Timings
 	wait := backoff{least: t.MinBackoff, most: t.MaxBackoff}
 	for {
 		l.connecting()
-		err := l.session(ctx)
+		err := attempt(ctx)
 		if ctx.Err() != nil {
 			l.waiting(ctx, adminv1.LinkState_LINK_STATE_BACKOFF, "this node is shutting down", 0)
 			return
@@ -80,7 +82,8 @@ func (l *link) connected(client peerv1.PeerServiceClient, g greeting) {
 	l.state.State, l.state.Since, l.state.Reason = adminv1.LinkState_LINK_STATE_CONNECTED, time.Now(), ""
 	l.state.Site, l.state.Protocol, l.state.Version = g.site, g.protocol, g.version
 	l.state.RoundTrip, l.state.ClockOffset = g.roundTrip, g.clockOffset
-	l.mesh.logger.Info("link connected", slog.String("peer", l.address), slog.String("site", string(g.site)),
+	l.mesh.nudgeBeside(l)
+	l.mesh.logger.Info("link connected", slog.String("peer", l.address), slog.String("site", string(g.site)), slog.String("kind", l.kind.String()),
 		slog.Duration("round_trip", g.roundTrip), slog.Duration("clock_offset", g.clockOffset))
 }
 
@@ -99,6 +102,9 @@ func (l *link) waiting(ctx context.Context, state adminv1.LinkState, reason stri
 		level = slog.LevelDebug
 	}
 	now := time.Now()
+	if l.state.State == adminv1.LinkState_LINK_STATE_CONNECTED {
+		l.lost = now
+	}
 	l.client = nil
 	l.state.State, l.state.Since, l.state.Reason, l.state.RetryTime = state, now, reason, now.Add(pause)
 	if pause > 0 {
@@ -119,42 +125,22 @@ func (l *link) heardFrom() bool {
 	return l.heard
 }
 
-// nudge lets the links to a site try at once: it has just called, so it is up.
-func (m *Mesh) nudge(site plantmesh.SiteID) {
-	for _, l := range m.links {
-		if s := l.status(); s.State == adminv1.LinkState_LINK_STATE_BACKOFF && (s.Site == site || s.Site == "") {
-			select {
-			case l.nudges <- struct{}{}:
-			default:
+// nudgeBeside lets the other link to the same address try at once: a site that nobody can dial has two.
+func (m *Mesh) nudgeBeside(l *link) {
+	for _, links := range [][]*link{m.dialed, m.served} {
+		for _, other := range links {
+			if other != l && other.address == l.address {
+				signal(other.nudges)
 			}
 		}
 	}
 }
 
-// claims give each site to one link, so that two addresses of one site never replicate a stream twice. The zero value is
-// ready.
-type claims struct {
-	mu    sync.Mutex
-	links map[plantmesh.SiteID]*link
-}
-
-// take returns the link that has the site already, or nil after giving it to l.
-func (c *claims) take(site plantmesh.SiteID, l *link) *link {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if holder := c.links[site]; holder != nil {
-		return holder
+// nudge lets the links to a site try at once: it has just called, so it is up.
+func (m *Mesh) nudge(site plantmesh.SiteID) {
+	for _, l := range m.dialed {
+		if s := l.status(); s.State == adminv1.LinkState_LINK_STATE_BACKOFF && (s.Site == site || s.Site == "") {
+			signal(l.nudges)
+		}
 	}
-	if c.links == nil {
-		c.links = map[plantmesh.SiteID]*link{}
-	}
-	c.links[site] = l
-	return nil
-}
-
-// release gives the site back.
-func (c *claims) release(site plantmesh.SiteID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.links, site)
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/plantmesh/plantmesh"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
 
 // Log is what a mesh needs of a site's log. Heads are of durable data only; blocks are opaque bytes here.
@@ -67,10 +69,13 @@ type Mesh struct {
 	log      Log
 	observer Observer
 	logger   *slog.Logger
-	links    []*link
+	dialed   []*link // in the order of the configuration
+	served   []*link // of a site that nobody can dial: a reverse connection to each peer, in the same order
+	reverse  *reverseListener
 
 	verifier  *plantmesh.Verifier
 	known     knownKeys
+	accepted  acceptedLinks
 	calls     calls
 	claims    claims
 	followers followers
@@ -88,13 +93,18 @@ func New(cfg Config, creds *plantmesh.Credentials, log Log, observer Observer, l
 	if err != nil {
 		return nil, err
 	}
-	m := &Mesh{cfg: cfg, self: self, creds: creds, log: log, observer: observer, logger: logger, verifier: creds.Verifier()}
+	m := &Mesh{
+		cfg: cfg, self: self, creds: creds, log: log, observer: observer, logger: logger, reverse: newReverseListener(), verifier: creds.Verifier(),
+	}
 	m.pullers.mesh = m
 	if err := m.loadVouchers(); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
 	for _, address := range cfg.Peers {
-		m.links = append(m.links, newLink(m, address))
+		m.dialed = append(m.dialed, newLink(m, adminv1.LinkKind_LINK_KIND_DIALED, address))
+		if cfg.Outbound {
+			m.served = append(m.served, newLink(m, adminv1.LinkKind_LINK_KIND_REVERSE_SERVED, address))
+		}
 	}
 	return m, nil
 }
@@ -103,12 +113,17 @@ func New(cfg Config, creds *plantmesh.Credentials, log Log, observer Observer, l
 func (m *Mesh) Run(ctx context.Context) error {
 	var group errgroup.Group
 	m.pullers.start(ctx)
-	for _, l := range m.links {
-		group.Go(func() error { l.run(ctx); return nil })
+	for _, l := range m.dialed {
+		group.Go(func() error { l.run(ctx, l.session); return nil })
 	}
+	for _, l := range m.served {
+		group.Go(func() error { l.run(ctx, l.serve); return nil })
+	}
+	m.accepted.open(ctx, &group)
 	group.Go(func() error { m.keepSigned(ctx); return nil })
 	group.Go(func() error { m.establish(ctx); return nil })
 	<-ctx.Done()
+	m.accepted.close()
 	m.calls.end(plantmesh.ErrShuttingDown)
 	m.pullers.running.Wait()
 	return group.Wait()
@@ -121,6 +136,12 @@ func (m *Mesh) head(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.
 		return plantmesh.Head{Stream: s, Incarnation: i}, nil
 	}
 	return head, err
+}
+
+// links are those over which this node calls peers: dialed ones in the order of the configuration, then accepted ones by
+// site.
+func (m *Mesh) links() []*link {
+	return append(slices.Clone(m.dialed), m.accepted.all()...)
 }
 
 // wants tells whether a stream is to be brought here: one that is subscribed to, or what is missing of an own one.

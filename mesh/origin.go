@@ -41,7 +41,7 @@ func (m *Mesh) OriginChain(ctx context.Context, s plantmesh.StreamName, i plantm
 
 // clientOf returns the client of a connected link to a site, or nil.
 func (m *Mesh) clientOf(site plantmesh.SiteID) peerv1.PeerServiceClient {
-	for _, l := range m.links {
+	for _, l := range m.links() {
 		if client := l.clientTo(site); client != nil {
 			return client
 		}

@@ -55,6 +55,10 @@ func isAlert(err error) bool {
 // causes are tried in order; the first that fits explains.
 var causes = []cause{
 	{is(plantmesh.ErrSelfLink), true, "the address leads back to this node: remove it from peers"},
+	{is(plantmesh.ErrAlreadyLinked), true, "nothing is missing while the other connection stands; this one is tried again by itself"},
+	{is(errDisplaced), false, "nothing is missing; to spare the reverse connection, set reach: direct at the site, or remove the site from peers here"},
+	{is(errSuperseded), false, "nothing is missing"},
+	{is(errNoReverse), true, "the peer does not take reverse connections, so it cannot call this site: upgrade it"},
 	{is(errDuplicate), true, "keep one of the two under peers; this one takes over when the other fails"},
 	{is(plantmesh.ErrProtocolUnsupported), true, "upgrade the older of the two nodes"},
 	{is(plantmesh.ErrMeshMismatch), true, "the two nodes are of different meshes: correct peers, or issue the certificate anew"},

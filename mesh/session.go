@@ -25,6 +25,9 @@ type session struct {
 	protocol uint32                       // agreed on
 	frames   chan struct{}                // sign of life: a frame of WatchStreams came
 	offers   map[plantmesh.StreamName]int // streams that the peer offered and that are wanted; owned by watch
+
+	helloEvery time.Duration           // between greetings
+	end        context.CancelCauseFunc // ends the session; nil for a dialed one
 }
 
 func (s *session) site() plantmesh.SiteID { return s.conn.peer.Site }
@@ -38,35 +41,46 @@ func (l *link) session(ctx context.Context) error {
 		return err
 	}
 	defer conn.close()
-	site := conn.peer.Site
-	if site == l.mesh.self.Site {
+	if conn.peer.Site == l.mesh.self.Site {
 		return plantmesh.ErrSelfLink
 	}
-	if holder := l.mesh.claims.take(site, l); holder != nil {
-		return fmt.Errorf("%w: it leads to %s, as %s does", errDuplicate, site, holder.address)
+	s := newSession(l, conn)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	release, err := s.claim(ctx, end)
+	if err != nil {
+		return err
 	}
-	defer l.mesh.claims.release(site)
+	defer release()
+	return s.run(ctx)
+}
 
-	s := &session{
-		link: l, mesh: l.mesh, conn: conn, client: peerv1.NewPeerServiceClient(conn),
+func newSession(l *link, conn *connection) *session {
+	return &session{
+		link: l, mesh: l.mesh, conn: conn, client: peerv1.NewPeerServiceClient(conn), helloEvery: l.mesh.cfg.Timings.HelloEvery,
 		frames: make(chan struct{}, 1), offers: map[plantmesh.StreamName]int{},
 	}
+}
+
+// run greets and replicates until the connection ends. The session has to have the claim of its site. If ctx ends, its
+// cause is the error.
+func (s *session) run(ctx context.Context) error {
 	g, err := s.greet(ctx)
 	if err == nil {
 		g, err = s.greet(ctx) // the first one paid for setting up the connection
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", errGreeting, conn.why(err))
+		return fmt.Errorf("%w: %w", errGreeting, s.conn.why(err))
 	}
 	s.protocol = g.protocol
-	l.connected(s.client, g)
-	defer func() { l.mesh.pullers.gone(s) }()
+	s.link.connected(s.client, g)
+	defer s.mesh.pullers.gone(s)
 
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.watch(ctx) })
-	group.Go(func() error { return s.guard(ctx) })
-	group.Go(func() error { return s.measure(ctx) })
-	return conn.why(group.Wait())
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.watch(running) })
+	group.Go(func() error { return s.guard(running) })
+	group.Go(func() error { return s.measure(running) })
+	return s.conn.why(causeOf(ctx, group.Wait()))
 }
 
 // errGreeting marks what went wrong before the first answer.
@@ -108,7 +122,7 @@ func (s *session) greet(ctx context.Context) (greeting, error) {
 
 // measure repeats the greeting now and then. One that gets no answer in time tells nothing: guard decides what is dead.
 func (s *session) measure(ctx context.Context) error {
-	for sleep(ctx, s.mesh.cfg.Timings.HelloEvery, nil) {
+	for sleep(ctx, s.helloEvery, nil) {
 		g, err := s.greet(ctx)
 		if errors.Is(err, errNoAnswer) {
 			continue

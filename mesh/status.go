@@ -11,14 +11,15 @@ import (
 // Status is a snapshot: of each link, replica and follower one after the other. Its parts mirror the messages of the
 // same names in AdminService.
 type Status struct {
-	Links     []Link     // in the order of the configuration
+	Links     []Link     // in the order of the configuration, then those that sites opened, by site
 	Replicas  []Replica  // ordered by stream
 	Followers []Follower // ordered by site and stream
 }
 
 // Link is a connection this node keeps to a peer.
 type Link struct {
-	Address     string           // as configured
+	Kind        adminv1.LinkKind
+	Address     string           // as configured; "reverse from <site>" for one that the site opened
 	Site        plantmesh.SiteID // behind it; empty until greeted once
 	State       adminv1.LinkState
 	Since       time.Time     // when that state began
@@ -57,7 +58,13 @@ type Follower struct {
 // Status returns the state of all links, replicas and followers. It blocks on nothing.
 func (m *Mesh) Status() Status {
 	var s Status
-	for _, l := range m.links {
+	for i, l := range m.dialed {
+		s.Links = append(s.Links, l.status())
+		if m.served != nil {
+			s.Links = append(s.Links, m.served[i].status())
+		}
+	}
+	for _, l := range m.accepted.all() {
 		s.Links = append(s.Links, l.status())
 	}
 	for _, name := range m.replicaNames() {
@@ -107,7 +114,7 @@ func (m *Mesh) replicaStatus(name plantmesh.StreamName) Replica {
 
 // whyNoLink says why nothing comes from a site.
 func (m *Mesh) whyNoLink(site plantmesh.SiteID) string {
-	for _, l := range m.links {
+	for _, l := range m.links() {
 		s := l.status()
 		if s.Site != site {
 			continue

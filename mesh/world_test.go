@@ -188,17 +188,18 @@ func (n *node) start() *node {
 	if err != nil {
 		n.Fatal(err)
 	}
-	server := grpc.NewServer(append(mesh.ServerOptions(), grpc.Creds(credentials.NewTLS(n.creds.ServerConfig())))...)
+	server := grpc.NewServer(append(mesh.ServerOptions(), grpc.Creds(m.ServerCredentials()))...)
 	m.Register(server)
-	listener := n.listen()
 	ctx, cancel := context.WithCancel(n.Context())
-	done := make(chan struct{}, 2)
-	go func() {
-		if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
-			n.Error(err)
-		}
-		done <- struct{}{}
-	}()
+	done := make(chan struct{}, 3)
+	for _, listener := range []net.Listener{n.listen(), m.ReverseListener()} {
+		go func() {
+			if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+				n.Error(err)
+			}
+			done <- struct{}{}
+		}()
+	}
 	go func() {
 		if err := m.Run(ctx); err != nil {
 			n.Error(err)
@@ -209,8 +210,9 @@ func (n *node) start() *node {
 	r := &running{log: log, mesh: m}
 	r.stop = func() {
 		cancel()
-		<-done
-		<-done
+		for range cap(done) {
+			<-done
+		}
 		if err := log.Close(); err != nil {
 			n.Error(err)
 		}

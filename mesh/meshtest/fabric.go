@@ -26,6 +26,13 @@ type Fabric struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
 	lines     map[pair]*line
+	firewalls map[plantmesh.SiteID]firewall
+}
+
+// firewall is what stands before a site that others dial.
+type firewall struct {
+	mode  Mode
+	lifts chan struct{} // closed when it is gone
 }
 
 // pair is two sites in either order.
@@ -48,7 +55,7 @@ type line struct {
 
 // NewFabric makes a network without sites.
 func NewFabric() *Fabric {
-	return &Fabric{listeners: map[string]*listener{}, lines: map[pair]*line{}}
+	return &Fabric{listeners: map[string]*listener{}, lines: map[pair]*line{}, firewalls: map[plantmesh.SiteID]firewall{}}
 }
 
 // Address is where a site can be reached: <site>:7443.
@@ -112,6 +119,12 @@ func (f *Fabric) route(from plantmesh.SiteID, address string) (*listener, <-chan
 		return nil, nil, os.NewSyscallError("connect", syscall.ENETUNREACH)
 	case between.cut:
 		return nil, between.mends, nil
+	}
+	if wall, ok := f.firewalls[l.site]; ok && from != l.site {
+		if wall.mode == Break {
+			return nil, nil, os.NewSyscallError("connect", syscall.EHOSTUNREACH)
+		}
+		return nil, wall.lifts, nil
 	}
 	return l, nil, nil
 }
@@ -194,6 +207,28 @@ func (f *Fabric) Heal(a, b plantmesh.SiteID) {
 	close(l.mends)
 	for c := range l.conns {
 		c.hold(false)
+	}
+}
+
+// Firewall lets nobody dial a site any more, who is refused at once (Break) or hears nothing (Hang). What the site dials
+// goes on to work in both directions, and so do connections that stand.
+func (f *Fabric) Firewall(site plantmesh.SiteID, mode Mode) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lifts := make(chan struct{})
+	if before, ok := f.firewalls[site]; ok {
+		lifts = before.lifts
+	}
+	f.firewalls[site] = firewall{mode: mode, lifts: lifts}
+}
+
+// Open takes the firewall away.
+func (f *Fabric) Open(site plantmesh.SiteID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if wall, ok := f.firewalls[site]; ok {
+		close(wall.lifts)
+		delete(f.firewalls, site)
 	}
 }
 

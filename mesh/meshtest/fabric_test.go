@@ -125,3 +125,42 @@ func TestOnlyTheLineThatIsCutIsCut(t *testing.T) {
 		}
 	})
 }
+
+func TestFirewallLetsConnectionsThroughOneWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := meshtest.NewFabric()
+		near, far, _ := dial(t, f)
+		f.Firewall("b", meshtest.Break)
+		if _, err := f.Dialer("a")(t.Context(), meshtest.Address("b")); !errors.Is(err, syscall.EHOSTUNREACH) {
+			t.Errorf("dial: %v", err)
+		}
+		if _, err := far.Write([]byte("x")); err != nil {
+			t.Errorf("a connection that stands: %v", err)
+		}
+		if _, err := near.Read(make([]byte, 1)); err != nil {
+			t.Errorf("a connection that stands: %v", err)
+		}
+		f.Firewall("b", meshtest.Hang)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if _, err := f.Dialer("a")(ctx, meshtest.Address("b")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("dial: %v", err)
+		}
+		listener, err := f.Listen("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = listener.Close() }()
+		go func() {
+			if conn, err := listener.Accept(); err == nil {
+				_ = conn.Close()
+			}
+		}()
+		out, err := f.Dialer("b")(t.Context(), meshtest.Address("a"))
+		if err != nil {
+			t.Fatalf("from behind the firewall: %v", err)
+		}
+		_ = out.Close()
+		f.Open("b")
+	})
+}

@@ -41,6 +41,8 @@ const (
 	LinkState_LINK_STATE_BACKOFF LinkState = 3
 	// The peer, or this node, refuses; tried again slowly.
 	LinkState_LINK_STATE_REFUSED LinkState = 4
+	// Waiting for the site to open its reverse connection: nobody can dial it.
+	LinkState_LINK_STATE_WAITING LinkState = 5
 )
 
 // Enum value maps for LinkState.
@@ -51,6 +53,7 @@ var (
 		2: "LINK_STATE_CONNECTED",
 		3: "LINK_STATE_BACKOFF",
 		4: "LINK_STATE_REFUSED",
+		5: "LINK_STATE_WAITING",
 	}
 	LinkState_value = map[string]int32{
 		"LINK_STATE_UNSPECIFIED": 0,
@@ -58,6 +61,7 @@ var (
 		"LINK_STATE_CONNECTED":   2,
 		"LINK_STATE_BACKOFF":     3,
 		"LINK_STATE_REFUSED":     4,
+		"LINK_STATE_WAITING":     5,
 	}
 )
 
@@ -86,6 +90,63 @@ func (x LinkState) Number() protoreflect.EnumNumber {
 // Deprecated: Use LinkState.Descriptor instead.
 func (LinkState) EnumDescriptor() ([]byte, []int) {
 	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{0}
+}
+
+// LinkKind is who opened a link's connection, and who calls over it.
+type LinkKind int32
+
+const (
+	// Not set.
+	LinkKind_LINK_KIND_UNSPECIFIED LinkKind = 0
+	// This node dials the peer and calls it.
+	LinkKind_LINK_KIND_DIALED LinkKind = 1
+	// The site, which nobody can dial, opened the connection; this node calls it over that.
+	LinkKind_LINK_KIND_REVERSE_ACCEPTED LinkKind = 2
+	// This node, which nobody can dial, opened the connection; the peer calls this node over it.
+	LinkKind_LINK_KIND_REVERSE_SERVED LinkKind = 3
+)
+
+// Enum value maps for LinkKind.
+var (
+	LinkKind_name = map[int32]string{
+		0: "LINK_KIND_UNSPECIFIED",
+		1: "LINK_KIND_DIALED",
+		2: "LINK_KIND_REVERSE_ACCEPTED",
+		3: "LINK_KIND_REVERSE_SERVED",
+	}
+	LinkKind_value = map[string]int32{
+		"LINK_KIND_UNSPECIFIED":      0,
+		"LINK_KIND_DIALED":           1,
+		"LINK_KIND_REVERSE_ACCEPTED": 2,
+		"LINK_KIND_REVERSE_SERVED":   3,
+	}
+)
+
+func (x LinkKind) Enum() *LinkKind {
+	p := new(LinkKind)
+	*p = x
+	return p
+}
+
+func (x LinkKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LinkKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_admin_v1_service_proto_enumTypes[1].Descriptor()
+}
+
+func (LinkKind) Type() protoreflect.EnumType {
+	return &file_plantmesh_admin_v1_service_proto_enumTypes[1]
+}
+
+func (x LinkKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LinkKind.Descriptor instead.
+func (LinkKind) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{1}
 }
 
 // ReplicaState is where the replication of a stream stands.
@@ -133,11 +194,11 @@ func (x ReplicaState) String() string {
 }
 
 func (ReplicaState) Descriptor() protoreflect.EnumDescriptor {
-	return file_plantmesh_admin_v1_service_proto_enumTypes[1].Descriptor()
+	return file_plantmesh_admin_v1_service_proto_enumTypes[2].Descriptor()
 }
 
 func (ReplicaState) Type() protoreflect.EnumType {
-	return &file_plantmesh_admin_v1_service_proto_enumTypes[1]
+	return &file_plantmesh_admin_v1_service_proto_enumTypes[2]
 }
 
 func (x ReplicaState) Number() protoreflect.EnumNumber {
@@ -146,7 +207,7 @@ func (x ReplicaState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReplicaState.Descriptor instead.
 func (ReplicaState) EnumDescriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{1}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
 }
 
 // VerifyResult is what verification of a stream found.
@@ -194,11 +255,11 @@ func (x VerifyResult) String() string {
 }
 
 func (VerifyResult) Descriptor() protoreflect.EnumDescriptor {
-	return file_plantmesh_admin_v1_service_proto_enumTypes[2].Descriptor()
+	return file_plantmesh_admin_v1_service_proto_enumTypes[3].Descriptor()
 }
 
 func (VerifyResult) Type() protoreflect.EnumType {
-	return &file_plantmesh_admin_v1_service_proto_enumTypes[2]
+	return &file_plantmesh_admin_v1_service_proto_enumTypes[3]
 }
 
 func (x VerifyResult) Number() protoreflect.EnumNumber {
@@ -207,7 +268,7 @@ func (x VerifyResult) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use VerifyResult.Descriptor instead.
 func (VerifyResult) EnumDescriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
 }
 
 // GetStatusRequest is the request of GetStatus.
@@ -523,7 +584,7 @@ func (x *Latency) GetMax() *durationpb.Duration {
 // Link is a connection this node keeps to a peer.
 type Link struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Address as configured.
+	// Address as configured; `reverse from <site>` for a connection that the site opened.
 	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// Site behind it; empty until greeted once.
 	Site string `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
@@ -542,7 +603,9 @@ type Link struct {
 	// The peer's software version.
 	Version string `protobuf:"bytes,9,opt,name=version,proto3" json:"version,omitempty"`
 	// Next attempt, in state BACKOFF and REFUSED.
-	RetryTime     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=retry_time,json=retryTime,proto3" json:"retry_time,omitempty"`
+	RetryTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=retry_time,json=retryTime,proto3" json:"retry_time,omitempty"`
+	// Who opens the connection, and who calls over it.
+	Kind          LinkKind `protobuf:"varint,11,opt,name=kind,proto3,enum=plantmesh.admin.v1.LinkKind" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -645,6 +708,13 @@ func (x *Link) GetRetryTime() *timestamppb.Timestamp {
 		return x.RetryTime
 	}
 	return nil
+}
+
+func (x *Link) GetKind() LinkKind {
+	if x != nil {
+		return x.Kind
+	}
+	return LinkKind_LINK_KIND_UNSPECIFIED
 }
 
 // Replica is a stream replicated from a peer to this node.
@@ -1765,7 +1835,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12+\n" +
 	"\x03p50\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03p50\x12+\n" +
 	"\x03p99\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03p99\x12+\n" +
-	"\x03max\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03max\"\x9c\x03\n" +
+	"\x03max\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03max\"\xce\x03\n" +
 	"\x04Link\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x123\n" +
@@ -1779,7 +1849,8 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\aversion\x18\t \x01(\tR\aversion\x129\n" +
 	"\n" +
 	"retry_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\tretryTime\"\x97\x02\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tretryTime\x120\n" +
+	"\x04kind\x18\v \x01(\x0e2\x1c.plantmesh.admin.v1.LinkKindR\x04kind\"\x97\x02\n" +
 	"\aReplica\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x12\n" +
 	"\x04link\x18\x02 \x01(\tR\x04link\x126\n" +
@@ -1882,13 +1953,19 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\vsigned_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"signedTime\x12\x15\n" +
 	"\x06key_id\x18\x0e \x01(\fR\x05keyId\x12!\n" +
-	"\ffirst_offset\x18\x0f \x01(\x04R\vfirstOffset*\x8c\x01\n" +
+	"\ffirst_offset\x18\x0f \x01(\x04R\vfirstOffset*\xa4\x01\n" +
 	"\tLinkState\x12\x1a\n" +
 	"\x16LINK_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15LINK_STATE_CONNECTING\x10\x01\x12\x18\n" +
 	"\x14LINK_STATE_CONNECTED\x10\x02\x12\x16\n" +
 	"\x12LINK_STATE_BACKOFF\x10\x03\x12\x16\n" +
-	"\x12LINK_STATE_REFUSED\x10\x04*\xa2\x01\n" +
+	"\x12LINK_STATE_REFUSED\x10\x04\x12\x16\n" +
+	"\x12LINK_STATE_WAITING\x10\x05*y\n" +
+	"\bLinkKind\x12\x19\n" +
+	"\x15LINK_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10LINK_KIND_DIALED\x10\x01\x12\x1e\n" +
+	"\x1aLINK_KIND_REVERSE_ACCEPTED\x10\x02\x12\x1c\n" +
+	"\x18LINK_KIND_REVERSE_SERVED\x10\x03*\xa2\x01\n" +
 	"\fReplicaState\x12\x1d\n" +
 	"\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REPLICA_STATE_CURRENT\x10\x01\x12\x1d\n" +
@@ -1917,73 +1994,75 @@ func file_plantmesh_admin_v1_service_proto_rawDescGZIP() []byte {
 	return file_plantmesh_admin_v1_service_proto_rawDescData
 }
 
-var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(LinkState)(0),                // 0: plantmesh.admin.v1.LinkState
-	(ReplicaState)(0),             // 1: plantmesh.admin.v1.ReplicaState
-	(VerifyResult)(0),             // 2: plantmesh.admin.v1.VerifyResult
-	(*GetStatusRequest)(nil),      // 3: plantmesh.admin.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 4: plantmesh.admin.v1.GetStatusResponse
-	(*Node)(nil),                  // 5: plantmesh.admin.v1.Node
-	(*Latency)(nil),               // 6: plantmesh.admin.v1.Latency
-	(*Link)(nil),                  // 7: plantmesh.admin.v1.Link
-	(*Replica)(nil),               // 8: plantmesh.admin.v1.Replica
-	(*Follower)(nil),              // 9: plantmesh.admin.v1.Follower
-	(*Adapter)(nil),               // 10: plantmesh.admin.v1.Adapter
-	(*ImportCounts)(nil),          // 11: plantmesh.admin.v1.ImportCounts
-	(*ImportedFile)(nil),          // 12: plantmesh.admin.v1.ImportedFile
-	(*OdooApplier)(nil),           // 13: plantmesh.admin.v1.OdooApplier
-	(*ApplyCounts)(nil),           // 14: plantmesh.admin.v1.ApplyCounts
-	(*ConsumerPosition)(nil),      // 15: plantmesh.admin.v1.ConsumerPosition
-	(*ParkedSubject)(nil),         // 16: plantmesh.admin.v1.ParkedSubject
-	(*VerifyRequest)(nil),         // 17: plantmesh.admin.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 18: plantmesh.admin.v1.VerifyResponse
-	(*v1.StreamInfo)(nil),         // 19: plantmesh.event.v1.StreamInfo
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(LinkKind)(0),                 // 1: plantmesh.admin.v1.LinkKind
+	(ReplicaState)(0),             // 2: plantmesh.admin.v1.ReplicaState
+	(VerifyResult)(0),             // 3: plantmesh.admin.v1.VerifyResult
+	(*GetStatusRequest)(nil),      // 4: plantmesh.admin.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),     // 5: plantmesh.admin.v1.GetStatusResponse
+	(*Node)(nil),                  // 6: plantmesh.admin.v1.Node
+	(*Latency)(nil),               // 7: plantmesh.admin.v1.Latency
+	(*Link)(nil),                  // 8: plantmesh.admin.v1.Link
+	(*Replica)(nil),               // 9: plantmesh.admin.v1.Replica
+	(*Follower)(nil),              // 10: plantmesh.admin.v1.Follower
+	(*Adapter)(nil),               // 11: plantmesh.admin.v1.Adapter
+	(*ImportCounts)(nil),          // 12: plantmesh.admin.v1.ImportCounts
+	(*ImportedFile)(nil),          // 13: plantmesh.admin.v1.ImportedFile
+	(*OdooApplier)(nil),           // 14: plantmesh.admin.v1.OdooApplier
+	(*ApplyCounts)(nil),           // 15: plantmesh.admin.v1.ApplyCounts
+	(*ConsumerPosition)(nil),      // 16: plantmesh.admin.v1.ConsumerPosition
+	(*ParkedSubject)(nil),         // 17: plantmesh.admin.v1.ParkedSubject
+	(*VerifyRequest)(nil),         // 18: plantmesh.admin.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 19: plantmesh.admin.v1.VerifyResponse
+	(*v1.StreamInfo)(nil),         // 20: plantmesh.event.v1.StreamInfo
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
 }
 var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
-	5,  // 0: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
-	19, // 1: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	7,  // 2: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
-	8,  // 3: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
-	9,  // 4: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
-	10, // 5: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
-	13, // 6: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
-	20, // 7: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
-	6,  // 8: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
-	21, // 9: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
-	21, // 10: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
-	21, // 11: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
+	6,  // 0: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
+	20, // 1: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	8,  // 2: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
+	9,  // 3: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
+	10, // 4: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
+	11, // 5: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
+	14, // 6: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
+	21, // 7: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	7,  // 8: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
+	22, // 9: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
+	22, // 10: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
+	22, // 11: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
 	0,  // 12: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
-	20, // 13: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
-	21, // 14: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
-	21, // 15: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
-	20, // 16: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
-	1,  // 17: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
-	21, // 18: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	20, // 19: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
-	11, // 20: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
-	12, // 21: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
-	11, // 22: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
-	14, // 23: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	15, // 24: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	16, // 25: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	6,  // 26: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	20, // 27: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	20, // 28: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	2,  // 29: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	20, // 30: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	3,  // 31: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	17, // 32: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	4,  // 33: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	18, // 34: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	33, // [33:35] is the sub-list for method output_type
-	31, // [31:33] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	21, // 13: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
+	22, // 14: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
+	22, // 15: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
+	21, // 16: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
+	1,  // 17: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
+	2,  // 18: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
+	22, // 19: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
+	21, // 20: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	12, // 21: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
+	13, // 22: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
+	12, // 23: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
+	15, // 24: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	16, // 25: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	17, // 26: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	7,  // 27: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
+	21, // 28: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	21, // 29: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	3,  // 30: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	21, // 31: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	4,  // 32: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	18, // 33: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	5,  // 34: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	19, // 35: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	34, // [34:36] is the sub-list for method output_type
+	32, // [32:34] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
@@ -1996,7 +2075,7 @@ func file_plantmesh_admin_v1_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_admin_v1_service_proto_rawDesc), len(file_plantmesh_admin_v1_service_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,

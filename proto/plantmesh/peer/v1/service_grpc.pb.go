@@ -32,6 +32,13 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // PeerService is called by nodes only: the caller's certificate has to be a site's of the same mesh.
+//
+// A site that nobody can dial opens a second TLS connection to the same port, with ALPN `plantmesh-reverse/1`. After the
+// handshake, the side that accepted it answers: two bytes, big-endian, of length, then that many bytes of
+// google.rpc.Status, 4096 at most; code OK takes the connection, any other says why not and is followed by its end. Then
+// HTTP/2 begins with the roles swapped: the side that accepted the connection is the client, the site that dialed serves
+// all of its services, and the certificates of the handshake say who calls. A site has one such connection to a node: a
+// further one is taken only when the first does not answer any more.
 type PeerServiceClient interface {
 	// Hello opens a link: both sides say who they are and which protocol versions they speak.
 	//
@@ -137,6 +144,13 @@ func (c *peerServiceClient) GetChain(ctx context.Context, in *GetChainRequest, o
 // for forward compatibility.
 //
 // PeerService is called by nodes only: the caller's certificate has to be a site's of the same mesh.
+//
+// A site that nobody can dial opens a second TLS connection to the same port, with ALPN `plantmesh-reverse/1`. After the
+// handshake, the side that accepted it answers: two bytes, big-endian, of length, then that many bytes of
+// google.rpc.Status, 4096 at most; code OK takes the connection, any other says why not and is followed by its end. Then
+// HTTP/2 begins with the roles swapped: the side that accepted the connection is the client, the site that dialed serves
+// all of its services, and the certificates of the handshake say who calls. A site has one such connection to a node: a
+// further one is taken only when the first does not answer any more.
 type PeerServiceServer interface {
 	// Hello opens a link: both sides say who they are and which protocol versions they speak.
 	//
