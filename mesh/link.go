@@ -82,7 +82,6 @@ func (l *link) connected(client peerv1.PeerServiceClient, g greeting) {
 	l.state.State, l.state.Since, l.state.Reason = adminv1.LinkState_LINK_STATE_CONNECTED, time.Now(), ""
 	l.state.Site, l.state.Protocol, l.state.Version = g.site, g.protocol, g.version
 	l.state.RoundTrip, l.state.ClockOffset = g.roundTrip, g.clockOffset
-	l.mesh.nudgeBeside(l)
 	l.mesh.logger.Info("link connected", slog.String("peer", l.address), slog.String("site", string(g.site)), slog.String("kind", l.kind.String()),
 		slog.Duration("round_trip", g.roundTrip), slog.Duration("clock_offset", g.clockOffset))
 }
@@ -129,7 +128,7 @@ func (l *link) heardFrom() bool {
 func (m *Mesh) nudgeBeside(l *link) {
 	for _, links := range [][]*link{m.dialed, m.served} {
 		for _, other := range links {
-			if other != l && other.address == l.address {
+			if other != l && other.address == l.address && other.status().State == adminv1.LinkState_LINK_STATE_BACKOFF {
 				signal(other.nudges)
 			}
 		}

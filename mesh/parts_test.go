@@ -152,6 +152,9 @@ func TestEveryLinkFailureNamesWhatToDo(t *testing.T) {
 		"not a node":     {status.Error(codes.Unimplemented, "unknown service"), true, "no plantmesh node"},
 		"not http2":      {errNotHTTP2, true, "check the port"},
 		"a client":       {plantmesh.ErrNotASite, true, "tls.cert"},
+		"old peer":       {reverseError(&net.OpError{Op: "remote error", Err: errors.New("tls: no application protocol")}), true, "upgrade it"},
+		"linked already": {fmt.Errorf("x: %w", plantmesh.ErrAlreadyLinked), true, "nothing is missing"},
+		"displaced":      {errDisplaced, false, "reach: direct"},
 		"alert":          {&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, true, "the peer refuses"},
 	} {
 		reason, refused := diagnose("hq:7443", c.err)

@@ -91,6 +91,7 @@ func (l *link) serve(ctx context.Context) error {
 		return err
 	}
 	l.serving(conn.peer.Site)
+	l.mesh.nudgeBeside(l)
 	return l.hear(ctx, conn)
 }
 
@@ -172,6 +173,5 @@ func (l *link) serving(site plantmesh.SiteID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.State, l.state.Since, l.state.Reason, l.state.Site = adminv1.LinkState_LINK_STATE_CONNECTED, time.Now(), "", site
-	l.mesh.nudgeBeside(l)
 	l.mesh.logger.Info("reverse connection taken", slog.String("peer", l.address), slog.String("site", string(site)))
 }

@@ -75,6 +75,7 @@ func (s *session) run(ctx context.Context) error {
 	s.protocol = g.protocol
 	s.link.connected(s.client, g)
 	defer s.mesh.pullers.gone(s)
+	s.mesh.nudgeBeside(s.link)
 
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.watch(running) })

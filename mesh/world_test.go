@@ -127,8 +127,10 @@ type node struct {
 	dir     string                      // of the log on it
 	wrap    func(*storage.Log) mesh.Log // nil: as it is
 	observe mesh.Observer
-	address string
-	serial  int
+
+	transport credentials.TransportCredentials // of its server; nil: the mesh's
+	address   string
+	serial    int
 
 	running *running
 }
@@ -188,7 +190,11 @@ func (n *node) start() *node {
 	if err != nil {
 		n.Fatal(err)
 	}
-	server := grpc.NewServer(append(mesh.ServerOptions(), grpc.Creds(m.ServerCredentials()))...)
+	transport := n.transport
+	if transport == nil {
+		transport = m.ServerCredentials()
+	}
+	server := grpc.NewServer(append(mesh.ServerOptions(), grpc.Creds(transport))...)
 	m.Register(server)
 	ctx, cancel := context.WithCancel(n.Context())
 	done := make(chan struct{}, 3)
