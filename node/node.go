@@ -114,15 +114,15 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		return errors.Join(err, listener.Close())
 	}
 	server := api.NewServer(
-		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started, Copies: copyRules(cfg)}, creds,
+		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started, Copies: copyRules(cfg)},
 		api.Parts{
-			Log: disk.log, Origins: m, Copies: m, Tracing: tracing, Latency: &latency,
+			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Tracing: tracing, Latency: &latency,
 			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
 		}, logger)
 	m.Register(server)
 
 	parts := []component{
-		{"server", func(ctx context.Context) error { return server.Run(ctx, listener) }},
+		{"server", func(ctx context.Context) error { return server.Run(ctx, listener, m.ReverseListener()) }},
 		{"mesh", m.Run},
 	}
 	parts = append(parts, in.components()...)
@@ -217,7 +217,10 @@ func copyRules(cfg config.Config) func(string) api.CopyRule {
 }
 
 func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.Context, string) (net.Conn, error)) mesh.Config {
-	m := mesh.Config{Region: cfg.Region, Version: Version, Peers: cfg.Peers, Export: []mesh.ExportRule{}, SigningKey: key, Dial: dial}
+	m := mesh.Config{
+		Region: cfg.Region, Version: Version, Peers: cfg.Peers, Outbound: cfg.Reach == config.ReachOutbound, Export: []mesh.ExportRule{},
+		SigningKey: key, Dial: dial,
+	}
 	for _, s := range cfg.Subscriptions {
 		m.Subscriptions = append(m.Subscriptions, mesh.Subscription(s))
 	}

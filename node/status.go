@@ -14,10 +14,13 @@ import (
 func fillMesh(s *adminv1.GetStatusResponse, m mesh.Status) {
 	for _, l := range m.Links {
 		s.Links = append(s.Links, &adminv1.Link{
-			Address: l.Address, Site: string(l.Site), State: l.State, Since: timestamp(l.Since), Reason: l.Reason,
-			RoundTrip: durationpb.New(l.RoundTrip), ClockOffset: durationpb.New(l.ClockOffset), Protocol: l.Protocol, Version: l.Version,
-			RetryTime: timestamp(l.RetryTime),
+			Kind: l.Kind, Address: l.Address, Site: string(l.Site), State: l.State, Since: timestamp(l.Since), Reason: l.Reason,
+			Protocol: l.Protocol, Version: l.Version, RetryTime: timestamp(l.RetryTime),
 		})
+		if l.Kind != adminv1.LinkKind_LINK_KIND_REVERSE_SERVED { // over which this node does not call, so it measures nothing
+			last := s.Links[len(s.Links)-1]
+			last.RoundTrip, last.ClockOffset = durationpb.New(l.RoundTrip), durationpb.New(l.ClockOffset)
+		}
 	}
 	for _, r := range m.Replicas {
 		s.Replicas = append(s.Replicas, &adminv1.Replica{

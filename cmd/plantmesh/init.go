@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plantmesh/plantmesh/node/config"
 	"github.com/plantmesh/plantmesh/node/setup"
 )
 
@@ -24,6 +25,7 @@ func newInit() *cobra.Command {
 its configuration. With --client, make a client's certificate instead. Nothing is overwritten.`,
 		Example: `  plantmesh init --mesh acme-prod --site plant-a
   plantmesh init --site hq --listen 0.0.0.0:7443 --peer plant-a.example:7443
+  plantmesh init --site plant-b --reach outbound --peer hq.example:7443
   plantmesh init --client reporting`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,6 +34,9 @@ its configuration. With --client, make a client's certificate instead. Nothing i
 			}
 			if days < 1 {
 				return &usageError{err: fmt.Errorf("--days %d: give at least 1", days), help: cmd.CommandPath()}
+			}
+			if err := checkReach(site); err != nil {
+				return &usageError{err: err, help: cmd.CommandPath()}
 			}
 			site.Validity = time.Duration(days) * 24 * time.Hour
 			var result setup.Result
@@ -57,11 +62,23 @@ its configuration. With --client, make a client's certificate instead. Nothing i
 	f.StringVar(&client, "client", "", "name of a client, such as reporting")
 	f.StringVar(&site.Region, "region", "eu", "region of the site")
 	f.StringVar(&site.Listen, "listen", "127.0.0.1:7443", "host:port on which the node serves clients and peers")
+	f.StringVar(&site.Reach, "reach", config.ReachDirect, "direct, or outbound if nobody can dial the site: it then opens the connections for both ways")
 	f.StringArrayVar(&site.Peers, "peer", nil, "host:port of a node to link to; repeatable")
 	f.StringArrayVar(&site.Hosts, "host", nil, "further host name of the site's machine, for clients that check host names; repeatable")
 	f.IntVar(&days, "days", int(setup.DefaultValidity/(24*time.Hour)), "how long the certificate is valid")
 	f.BoolVar(&asJSON, "json", false, "write what was made as JSON")
 	return cmd
+}
+
+// checkReach finds what the configuration would be refused for, before anything is made.
+func checkReach(site setup.Site) error {
+	switch {
+	case site.Reach != config.ReachDirect && site.Reach != config.ReachOutbound:
+		return fmt.Errorf("--reach %s: give %s or %s", site.Reach, config.ReachDirect, config.ReachOutbound)
+	case site.Reach == config.ReachOutbound && len(site.Peers) == 0:
+		return errors.New("--reach outbound: name a node that the site can dial (--peer), for nobody can dial it")
+	}
+	return nil
 }
 
 // describe says what was made and what comes next.

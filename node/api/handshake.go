@@ -28,7 +28,8 @@ func newHandshake(tls credentials.TransportCredentials, logger *slog.Logger) han
 // ServerHandshake is called for every connection.
 func (h handshake) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := h.TransportCredentials.ServerHandshake(raw)
-	if err != nil && !errors.Is(err, io.EOF) { // a probe of the port says nothing
+	// A probe of the port says nothing, and a reverse connection is in the mesh's hands.
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, credentials.ErrConnDispatched) {
 		now, last := time.Now().UnixNano(), h.logged.Load()
 		if now-last >= int64(refusalLogEvery) && h.logged.CompareAndSwap(last, now) {
 			h.logger.Warn("a connection is refused", "from", raw.RemoteAddr().String(), "error", err)

@@ -12,12 +12,14 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/stats"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
 	"github.com/plantmesh/plantmesh/storage"
 )
 
@@ -42,6 +44,8 @@ type Config struct {
 
 // Parts are what the door opens to. Status functions each fill in their part of an answer.
 type Parts struct {
+	Transport credentials.TransportCredentials // mutual TLS, which says who calls
+
 	Log     *storage.Log
 	Origins Origins
 	Copies  Copies
@@ -57,11 +61,11 @@ type Server struct {
 	events *events
 }
 
-// NewServer prepares a server that demands certificates of creds' mesh.
-func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *slog.Logger) *Server {
+// NewServer prepares a server.
+func NewServer(cfg Config, parts Parts, logger *slog.Logger) *Server {
 	s := &Server{guard: &guard{self: cfg.Self, admins: cfg.Admins, logger: logger}}
 	options := append(mesh.ServerOptions(),
-		grpc.Creds(newHandshake(credentials.NewTLS(creds.ServerConfig()), logger)),
+		grpc.Creds(newHandshake(parts.Transport, logger)),
 		grpc.MaxRecvMsgSize(maxReceiveBytes),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.UnaryInterceptor(s.guard.unary),
@@ -69,7 +73,8 @@ func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *sl
 	)
 	if parts.Tracing.On() {
 		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(
-			otelgrpc.WithTracerProvider(parts.Tracing.Provider()), otelgrpc.WithPropagators(parts.Tracing.Propagator()))))
+			otelgrpc.WithTracerProvider(parts.Tracing.Provider()), otelgrpc.WithPropagators(parts.Tracing.Propagator()),
+			otelgrpc.WithFilter(traced))))
 	}
 	s.grpc = grpc.NewServer(options...)
 	s.events = &events{cfg: cfg, log: parts.Log, copies: parts.Copies, tracing: parts.Tracing, latency: parts.Latency, logger: logger}
@@ -78,22 +83,29 @@ func NewServer(cfg Config, creds *plantmesh.Credentials, parts Parts, logger *sl
 	return s
 }
 
+// traced leaves out the greetings of peers, which come every few seconds and lead to nothing.
+func traced(call *stats.RPCTagInfo) bool {
+	return call.FullMethodName != peerv1.PeerService_Hello_FullMethodName
+}
+
 // RegisterService adds a service, behind the same guard.
 func (s *Server) RegisterService(d *grpc.ServiceDesc, impl any) { s.grpc.RegisterService(d, impl) }
 
 // Run serves until ctx ends. Then it ends open streams with ErrShuttingDown, lets calls finish for a while, and cuts off
-// the rest. It closes the listener.
-func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+// the rest. It closes the listeners.
+func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	s.guard.running = ctx
 	var group errgroup.Group
-	served := make(chan struct{})
-	group.Go(func() error {
-		defer close(served)
-		if err := s.grpc.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
-			return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
-		}
-		return nil
-	})
+	served := make(chan struct{}, len(listeners))
+	for _, listener := range listeners {
+		group.Go(func() error {
+			defer func() { served <- struct{}{} }()                                                  // one that ends takes the others with it
+			if err := s.grpc.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
+				return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
+			}
+			return nil
+		})
+	}
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():

@@ -15,6 +15,10 @@ type Config struct {
 	Listen  string `yaml:"listen"`   // host:port of the one port: clients and peers
 	TLS     TLS    `yaml:"tls"`
 
+	// Reach says whether others can dial this site: direct or outbound. Where they cannot, it opens a second connection to
+	// each of its peers, over which they call it.
+	Reach string `yaml:"reach"`
+
 	Peers  []string `yaml:"peers,omitempty"`  // host:port of the nodes to link to
 	Admins []string `yaml:"admins,omitempty"` // clients that may call AdminService, besides the site's own certificate
 
@@ -48,6 +52,12 @@ type Subscription struct {
 	From    string   `yaml:"from"`    // sites
 	Streams []string `yaml:"streams"` // domains
 }
+
+// Values of reach.
+const (
+	ReachDirect   = "direct"   // others can dial this site
+	ReachOutbound = "outbound" // nobody can
+)
 
 // KindFile is the kind of an adapter that watches a folder.
 const KindFile = "file"
@@ -91,6 +101,7 @@ func Default() Config {
 	return Config{
 		DataDir: "data",
 		Listen:  "127.0.0.1:7443",
+		Reach:   ReachDirect,
 		Export:  []ExportRule{{Streams: []string{"*"}, To: []string{"*"}, Regions: []string{}}},
 		Limits: Limits{
 			TailBytes: storage.DefaultTailBytes, CacheBytes: storage.DefaultCacheBytes, MaxBlockBytes: storage.DefaultMaxBlockBytes,

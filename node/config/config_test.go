@@ -84,6 +84,7 @@ mesh: Acme
 site: plant_a
 region: eu
 listen: "7443"
+reach: nowhere
 tls: {cert: a.crt, key: a.key}
 peers: ["hq", "hq:7443", "hq:7443"]
 admins: ["Ops!"]
@@ -100,7 +101,7 @@ limits: {tail_bytes: 1}
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		`mesh "Acme": a name has`, `site "plant_a": a name has`, `listen "7443": give host:port`, "tls.ca: name the PEM file",
+		`mesh "Acme": a name has`, `site "plant_a": a name has`, `listen "7443": give host:port`, `reach "nowhere": must be direct`, "tls.ca: name the PEM file",
 		`peers[0] "hq": give host:port`, `peers[2] "hq:7443": named twice`, `admins[0] "Ops!"`, "export[0].streams: name at least one",
 		`export[0].to[0] "plant/a"`, `subscriptions[0].from ""`, `adapters[0].kind "tape": must be file`, "adapters[1].dir: name the folder",
 		`adapters[1].pattern "["`, `adapters[1].name "mes": adapters[0] has this name too`, `odoo.url "odoo"`, "odoo.database", "odoo.concurrency 0",
@@ -112,6 +113,18 @@ limits: {tail_bytes: 1}
 	}
 	if strings.Contains(err.Error(), "secret") {
 		t.Error("the error shows the API key")
+	}
+}
+
+func TestOutboundSiteHasToNameAPeer(t *testing.T) {
+	if _, _, err := load(t, valid+"reach: outbound\n"); err == nil || !strings.Contains(err.Error(), "peers: name at least one") {
+		t.Errorf("error %v", err)
+	}
+	if c, _, err := load(t, valid+"reach: outbound\npeers: [hq:7443]\n"); err != nil || c.Reach != config.ReachOutbound {
+		t.Errorf("reach %q, %v", c.Reach, err)
+	}
+	if c, _, err := load(t, valid); err != nil || c.Reach != config.ReachDirect {
+		t.Errorf("reach %q by default, %v", c.Reach, err)
 	}
 }
 

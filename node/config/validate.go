@@ -68,6 +68,12 @@ func (c Config) validateIdentity(f *faults) {
 }
 
 func (c Config) validateMesh(f *faults) {
+	switch {
+	case c.Reach != ReachDirect && c.Reach != ReachOutbound:
+		f.add("reach %q: must be %s, if others can dial this site, or %s", c.Reach, ReachDirect, ReachOutbound)
+	case c.Reach == ReachOutbound && len(c.Peers) == 0:
+		f.add("peers: name at least one: with reach %s, nobody can dial this site, so it has to dial", c.Reach)
+	}
 	for i, peer := range c.Peers {
 		if problem := addressProblem(peer, false); problem != "" {
 			f.add("peers[%d] %q: %s", i, peer, problem)

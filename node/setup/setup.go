@@ -29,6 +29,7 @@ type Site struct {
 	Name     string
 	Region   string
 	Listen   string        // host:port
+	Reach    string        // config.ReachDirect or ReachOutbound; empty: direct
 	Peers    []string      // host:port
 	Hosts    []string      // further names of its machine, for clients whose TLS library checks host names
 	Validity time.Duration // of the certificate; 0: DefaultValidity
@@ -125,6 +126,9 @@ func writeConfig(path string, s Site, r Result) error {
 	c := config.Default()
 	c.Mesh, c.Site, c.Region, c.Peers = r.Mesh, s.Name, s.Region, s.Peers
 	c.TLS = config.TLS{Cert: filepath.Base(r.Files.Cert), Key: filepath.Base(r.Files.Key), CA: filepath.Base(r.Files.CA)}
+	if s.Reach != "" {
+		c.Reach = s.Reach
+	}
 	if s.Listen != "" {
 		c.Listen = s.Listen
 	}
