@@ -125,8 +125,9 @@ func (m *Mesh) Run(ctx context.Context) error {
 	<-ctx.Done()
 	m.accepted.close()
 	m.calls.end(plantmesh.ErrShuttingDown)
-	m.pullers.running.Wait()
-	return group.Wait()
+	err := group.Wait()
+	m.pullers.running.Wait() // after the sessions, which start them
+	return err
 }
 
 // head is the head of an incarnation here, zero if nothing is held of it.
