@@ -129,7 +129,7 @@ func TestExitStatusTellsWrongUseFromWhatDidNotWork(t *testing.T) {
 		{exitUsage, []string{"init", "--site", "plant-b", "--days", "0"}},
 		{exitUsage, []string{"tail", "--config", s.config, "--from", "yesterday"}},
 		{exitUsage, []string{"status", "--address", "127.0.0.1:1"}},
-		{exitUsage, []string{"verify", "--offline", "--config", s.config, "plant-a/production"}},
+		{exitUsage, []string{"verify", "--offline", "--config", s.config, "--offset", "3"}},
 		{exitUsage, []string{"demo", "--input", "file"}},
 		{exitUsage, []string{"demo", "--odoo-url", "http://127.0.0.1:1"}},
 	} {
