@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -29,42 +30,55 @@ func allHold(sites []*node) {
 
 // Whatever the lines look like, and wherever the sites are that nobody can dial: every event reaches every site.
 func TestOutboundSitesWorkInEveryTopology(t *testing.T) {
-	for name, topology := range map[string]struct {
+	for name, tc := range map[string]struct {
 		outbound []plantmesh.SiteID
-		peers    map[plantmesh.SiteID][]plantmesh.SiteID
+		links    topology
 	}{
-		"hub and spokes":               {[]plantmesh.SiteID{"a", "b", "c"}, map[plantmesh.SiteID][]plantmesh.SiteID{"hq": nil, "a": {"hq"}, "b": {"hq"}, "c": {"hq"}}},
-		"two hubs":                     {[]plantmesh.SiteID{"a", "b"}, map[plantmesh.SiteID][]plantmesh.SiteID{"hq": {"dr"}, "dr": {"hq"}, "a": {"hq", "dr"}, "b": {"hq", "dr"}}},
-		"full mesh with one":           {[]plantmesh.SiteID{"a"}, map[plantmesh.SiteID][]plantmesh.SiteID{"a": {"b", "c"}, "b": {"c"}, "c": {"b"}}},
-		"chain with one in the middle": {[]plantmesh.SiteID{"b"}, map[plantmesh.SiteID][]plantmesh.SiteID{"a": nil, "b": {"a", "c"}, "c": nil}},
-		"chain with one at each end":   {[]plantmesh.SiteID{"a", "d"}, map[plantmesh.SiteID][]plantmesh.SiteID{"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"c"}}},
-		"ring with every other":        {[]plantmesh.SiteID{"a", "c"}, map[plantmesh.SiteID][]plantmesh.SiteID{"a": {"b", "d"}, "b": nil, "c": {"b", "d"}, "d": nil}},
+		"hub and spokes":               {[]plantmesh.SiteID{"a", "b", "c"}, topology{"hq": nil, "a": {"hq"}, "b": {"hq"}, "c": {"hq"}}},
+		"two hubs":                     {[]plantmesh.SiteID{"a", "b"}, topology{"hq": {"dr"}, "dr": {"hq"}, "a": {"hq", "dr"}, "b": {"hq", "dr"}}},
+		"full mesh with one":           {[]plantmesh.SiteID{"a"}, topology{"a": {"b", "c"}, "b": {"c"}, "c": {"b"}}},
+		"chain with one in the middle": {[]plantmesh.SiteID{"b"}, topology{"a": nil, "b": {"a", "c"}, "c": nil}},
+		"chain with one at each end":   {[]plantmesh.SiteID{"a", "d"}, topology{"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"c"}}},
+		"ring with every other":        {[]plantmesh.SiteID{"a", "c"}, topology{"a": {"b", "d"}, "b": nil, "c": {"b", "d"}, "d": nil}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, meshtest.NewFabric())
-				var sites []*node
-				for site, peers := range topology.peers {
-					config := mesh.Config{Subscriptions: everything, Outbound: slices.Contains(topology.outbound, site)}
-					for _, peer := range peers {
-						config.Peers = append(config.Peers, meshtest.Address(peer))
+				sites := slices.Collect(maps.Values(w.build(tc.links, func(n *node) {
+					if n.config.Outbound = slices.Contains(tc.outbound, n.site); n.config.Outbound {
+						w.fabric.Firewall(n.site, meshtest.Hang)
 					}
-					if config.Outbound {
-						w.fabric.Firewall(site, meshtest.Hang)
+				})))
+				for range 2 {
+					for _, n := range sites {
+						n.publish(30)
 					}
-					n := w.add(site, config).start()
-					n.publish(30)
-					sites = append(sites, n)
+					allHold(sites)
+					for _, n := range sites {
+						n.stop()
+						n.start()
+					}
 				}
-				allHold(sites)
-				for _, n := range sites {
-					n.stop()
-					n.start().publish(30)
-				}
-				allHold(sites)
 			})
 		})
 	}
+}
+
+// hq knows no address, so it has nobody to ask when it starts. Its history comes back when the sites do that hold it.
+func TestHubThatLostItsDiskGetsItsHistoryBackOverReverseConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plant, hq := outboundPair(t, meshtest.Hang)
+		hq.publish(100)
+		plant.holds(hq, hq.stream())
+		old := hq.histories(hq.stream())
+		hq.loseDisk()
+		hq.publish(10)
+		waitFor(t, hq, func() bool {
+			got := hq.histories(hq.stream())
+			return len(got) == 2 && got[0] == old[0] && got[1].Offset == 10
+		})
+		plant.holds(hq, hq.stream())
+	})
 }
 
 // Two sites that nobody can dial, and the hub they dial, live through cuts, hangs, power cuts and restarts.
