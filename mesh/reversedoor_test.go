@@ -5,19 +5,23 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"io"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/mesh/meshtest"
 	"github.com/plantmesh/plantmesh/mesh/pki"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
 )
 
 // reverseCall opens a reverse connection by hand and returns what the node answers; empty if it is taken.
@@ -223,6 +227,71 @@ func TestDialedConnectionIsPreferredAndTheLineDoesNotFlap(t *testing.T) {
 		pass(time.Hour)
 		if l := hq.is(dialed, up); l.Since != since {
 			t.Errorf("made anew: %+v", l)
+		}
+	})
+}
+
+// shakenServer are credentials for a server on a connection that has shaken hands.
+type shakenServer struct {
+	credentials.TransportCredentials
+}
+
+func (shakenServer) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return conn, credentials.TLSInfo{CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}}, nil
+}
+
+// oneConn is a listener of one connection.
+type oneConn struct {
+	conn   chan net.Conn
+	closed chan struct{}
+}
+
+func (l oneConn) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conn:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l oneConn) Close() error { close(l.closed); return nil }
+
+func (oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A site whose greetings are answered, and whose streams are not told of any more, is no use.
+func TestSiteThatFallsSilentOnItsReverseConnectionIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, meshtest.NewFabric())
+		hq := w.add("hq", mesh.Config{Subscriptions: everything}).start()
+		conn, answer, err := w.reverseCall(w.credentials(w.ca, siteID("plant-a")), "plant-a", hq.address)
+		if err != nil || answer != "" {
+			t.Fatalf("%q, %v", answer, err)
+		}
+		l := &liar{mute: make(chan struct{})}
+		server := grpc.NewServer(append(mesh.ServerOptions(), grpc.Creds(shakenServer{insecure.NewCredentials()}))...)
+		peerv1.RegisterPeerServiceServer(server, l)
+		listener := oneConn{make(chan net.Conn, 1), make(chan struct{})}
+		listener.conn <- conn
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = server.Serve(listener)
+		}()
+		defer func() {
+			server.Stop()
+			<-done
+		}()
+		since := hq.is(reverseAccepted, up).Since
+		pass(10 * time.Minute)
+		if now := hq.is(reverseAccepted, up); now.Since != since {
+			t.Errorf("made anew: %+v", now)
+		}
+		close(l.mute)
+		began := time.Now()
+		hq.is(reverseAccepted, adminv1.LinkState_LINK_STATE_WAITING, "connection silent")
+		if took := time.Since(began); took > 25*time.Second {
+			t.Errorf("it took %s", took)
 		}
 	})
 }
