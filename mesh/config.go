@@ -126,8 +126,7 @@ func (c Config) withDefaults(self plantmesh.Identity) (Config, error) {
 		faults = append(faults, errors.New("reach outbound: peers is empty: name at least one, for nobody can dial this site"))
 	}
 	for i, s := range c.Subscriptions {
-		faults = append(faults, checkPatterns(fmt.Sprintf("subscriptions[%d].from", i), []string{s.From}),
-			checkPatterns(fmt.Sprintf("subscriptions[%d].streams", i), s.Streams))
+		faults = append(faults, s.Check(fmt.Sprintf("subscriptions[%d]", i)))
 	}
 	if c.Export == nil {
 		c.Export = DefaultExport()

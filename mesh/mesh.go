@@ -81,6 +81,8 @@ type Mesh struct {
 	followers followers
 	replicas  replicas
 	pullers   pullers
+
+	subscriptions subscriptions
 }
 
 // New prepares a mesh; nothing is dialed before Run. creds have to be a site's. observer may be nil.
@@ -96,7 +98,7 @@ func New(cfg Config, creds *plantmesh.Credentials, log Log, observer Observer, l
 	m := &Mesh{
 		cfg: cfg, self: self, creds: creds, log: log, observer: observer, logger: logger, reverse: newReverseListener(), verifier: creds.Verifier(),
 	}
-	m.pullers.mesh = m
+	m.pullers.mesh, m.subscriptions.list = m, cfg.Subscriptions
 	if err := m.loadVouchers(); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}

@@ -79,13 +79,3 @@ func (m *Mesh) mayExport(s plantmesh.StreamName, to plantmesh.Identity) error {
 	}
 	return nil
 }
-
-// subscribed tells whether this node wants a stream.
-func (m *Mesh) subscribed(s plantmesh.StreamName) bool {
-	if s.Origin() == m.self.Site {
-		return false
-	}
-	return slices.ContainsFunc(m.cfg.Subscriptions, func(sub Subscription) bool {
-		return matches(sub.From, string(s.Origin())) && matchesAny(sub.Streams, s.Domain())
-	})
-}

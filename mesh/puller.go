@@ -26,10 +26,11 @@ const (
 type pullers struct {
 	mesh *Mesh
 
-	mu      sync.Mutex // guards what follows
-	ctx     context.Context
-	table   map[plantmesh.StreamName]*puller
-	running sync.WaitGroup
+	mu       sync.Mutex // guards what follows
+	ctx      context.Context
+	table    map[plantmesh.StreamName]*puller
+	sessions map[*session]struct{}
+	running  sync.WaitGroup
 }
 
 // puller brings one stream here, from one source at a time.
@@ -39,6 +40,7 @@ type puller struct {
 	replica *replica             // set once
 	news    chan struct{}        // an offer changed
 	end     context.CancelFunc   // set once
+	ended   chan struct{}        // closed when it has
 
 	mu      sync.Mutex // guards what follows
 	sources []*source
@@ -57,20 +59,13 @@ func (p *pullers) start(ctx context.Context) {
 // offered notes what a session's peer has of a stream, if it is wanted, and starts to pull it.
 func (p *pullers) offered(s *session, h *peerv1.StreamHead) {
 	name, err := plantmesh.ParseStreamName(h.GetStream())
-	if err != nil || h.GetIncarnation() == 0 || !p.mesh.wants(name) || s.protocol < protocolSigned && name.Origin() != s.site() {
+	if err != nil || h.GetIncarnation() == 0 || s.protocol < protocolSigned && name.Origin() != s.site() || !s.hears(name, h) {
 		return
 	}
-	if s.offers[name] == 0 && len(s.offers) == maxHeads {
-		return
-	}
-	s.offers[name]++
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ctx == nil || p.ctx.Err() != nil {
+	if p.ctx == nil || p.ctx.Err() != nil || !p.mesh.wants(name) {
 		return
-	}
-	if p.table == nil {
-		p.table = map[plantmesh.StreamName]*puller{}
 	}
 	puller, ok := p.table[name]
 	if !ok {
@@ -78,13 +73,16 @@ func (p *pullers) offered(s *session, h *peerv1.StreamHead) {
 		p.table[name] = puller
 		var ctx context.Context
 		ctx, puller.end = context.WithCancel(p.ctx)
-		p.running.Go(func() { puller.run(ctx) })
+		p.running.Go(func() {
+			defer close(puller.ended)
+			puller.run(ctx)
+		})
 	}
 	puller.offered(s, plantmesh.Incarnation(h.GetIncarnation()), offer{offset: plantmesh.Offset(h.GetOffset()), time: h.GetTime().AsTime()})
 }
 
 func newPuller(m *Mesh, name plantmesh.StreamName) *puller {
-	p := &puller{mesh: m, name: name, news: make(chan struct{}, 1), end: func() {}}
+	p := &puller{mesh: m, name: name, news: make(chan struct{}, 1), end: func() {}, ended: make(chan struct{})}
 	if name.Origin() == m.self.Site {
 		p.replica = &replica{stream: name} // what is recovered is nobody's copy
 	} else {
@@ -97,11 +95,20 @@ func newPuller(m *Mesh, name plantmesh.StreamName) *puller {
 func (p *pullers) gone(s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for name := range s.offers {
-		if puller := p.table[name]; puller != nil {
-			puller.gone(s)
-		}
+	delete(p.sessions, s)
+	for _, puller := range p.table {
+		puller.gone(s)
 	}
+}
+
+// comes notes a session whose peer will say what it has.
+func (p *pullers) comes(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sessions == nil {
+		p.table, p.sessions = map[plantmesh.StreamName]*puller{}, map[*session]struct{}{}
+	}
+	p.sessions[s] = struct{}{}
 }
 
 // offers lists who offers a stream now.

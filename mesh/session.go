@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,12 +25,33 @@ type session struct {
 	mesh     *Mesh
 	conn     *connection
 	client   peerv1.PeerServiceClient
-	protocol uint32                       // agreed on
-	frames   chan struct{}                // sign of life: a frame of WatchStreams came
-	offers   map[plantmesh.StreamName]int // streams that the peer offered and that are wanted; owned by watch
+	protocol uint32        // agreed on
+	frames   chan struct{} // sign of life: a frame of WatchStreams came
 
 	helloEvery time.Duration           // between greetings
 	end        context.CancelCauseFunc // ends the session; nil for a dialed one
+
+	mu     sync.Mutex // guards what follows
+	offers map[history]*peerv1.StreamHead
+}
+
+// hears notes what the peer offers, wanted or not: it may be wanted later. It is false for more than is listened to.
+func (s *session) hears(name plantmesh.StreamName, h *peerv1.StreamHead) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := history{name, plantmesh.Incarnation(h.GetIncarnation())}
+	if s.offers[key] == nil && len(s.offers) == maxHeads {
+		return false
+	}
+	s.offers[key] = h
+	return true
+}
+
+// offered is all that the peer has offered.
+func (s *session) offered() []*peerv1.StreamHead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.offers))
 }
 
 func (s *session) site() plantmesh.SiteID { return s.conn.peer.Site }
@@ -58,7 +82,7 @@ func (l *link) session(ctx context.Context) error {
 func newSession(l *link, conn *connection) *session {
 	return &session{
 		link: l, mesh: l.mesh, conn: conn, client: peerv1.NewPeerServiceClient(conn), helloEvery: l.mesh.cfg.Timings.HelloEvery,
-		frames: make(chan struct{}, 1), offers: map[plantmesh.StreamName]int{},
+		frames: make(chan struct{}, 1), offers: map[history]*peerv1.StreamHead{},
 	}
 }
 
@@ -74,6 +98,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.protocol = g.protocol
 	s.link.connected(s.client, g)
+	s.mesh.pullers.comes(s)
 	defer s.mesh.pullers.gone(s)
 	s.mesh.nudgeBeside(s.link)
 

@@ -74,6 +74,9 @@ func (s *staging) originalIn(st *stream, e *pendingEntry) (*recorded, error) {
 	c := &s.dup
 	if c.number != st.number || c.block == nil || offset < c.block.First() || offset > c.block.Last() {
 		block, err := s.log.readBlock(st.number, offset)
+		if err != nil && offset <= s.log.begins(st).before {
+			return nil, nil // trimmed since the id was looked up, and the id with it
+		}
 		if err != nil {
 			return nil, fmt.Errorf("original of event %q at %s@%d: %w", e.id, e.stream, offset, err)
 		}

@@ -184,9 +184,10 @@ func (a *appender) writer(name plantmesh.StreamName) *writer {
 		if above, ok := a.above[name]; ok {
 			record.incarnation = max(record.incarnation, above+1)
 		}
+		begin := beginning{chain: genesis(l.opts.Mesh, name, record.incarnation)}
 		w = &writer{
-			stream: &stream{number: l.nextNumber(), record: record},
-			head:   headRecord{chain: genesis(l.opts.Mesh, name, record.incarnation)},
+			stream: &stream{number: l.nextNumber(), record: record, begin: begin},
+			head:   headRecord{chain: begin.chain},
 		}
 	}
 	a.writers[name], a.writes[name] = w, w.stream.record.incarnation

@@ -20,6 +20,7 @@ const (
 	prefixCursor = 'c' // c name                            -> what its owner put there
 	prefixSigned = 'k' // k number, offset                  -> checkpoint
 	prefixClosed = 'x' // x number                          -> nothing: the incarnation takes no more events
+	prefixBegin  = 'f' // f number                          -> where it begins, once it was trimmed
 	prefixKey    = 'v' // v site, 0, key id                 -> voucher for the key that signs the site's checkpoints
 )
 
@@ -44,6 +45,8 @@ func headKey(n streamNumber) []byte   { return numberKey(prefixHead, n, 5) }
 func voucherKey(site plantmesh.SiteID, id plantmesh.KeyID) []byte {
 	return append(append(append([]byte{prefixKey}, site...), 0), id[:]...)
 }
+
+func beginningKey(n streamNumber) []byte { return numberKey(prefixBegin, n, 5) }
 
 func closedKey(n streamNumber) []byte { return numberKey(prefixClosed, n, 5) }
 

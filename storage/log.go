@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,6 +18,7 @@ type Log struct {
 	*database
 	idSecret []byte
 
+	trimming sync.Mutex // one trim at a time
 	appender appender
 	replicas replicaWriters
 	tail     tail
@@ -35,6 +37,7 @@ type stream struct {
 
 	// guarded by Log.mu
 	head   headRecord
+	begin  beginning
 	signed checkpoints
 	closed bool // takes no more events, though it may be the newest: the next one begins a new incarnation
 }
@@ -95,7 +98,7 @@ func (l *Log) load() error {
 			return fmt.Errorf("%s: %w", record.name, err)
 		}
 		st := &stream{number: number, record: record, head: head}
-		if err := l.loadSigned(st); err != nil {
+		if err := errors.Join(l.loadBeginning(st), l.loadSigned(st)); err != nil {
 			return fmt.Errorf("%s: %w", record.name, err)
 		}
 		l.hold(st)
@@ -136,6 +139,7 @@ func (l *Log) nextNumber() streamNumber {
 type progress struct {
 	stream *stream
 	before headRecord // replicas only
+	begin  beginning  // of a stream that begins with this
 	head   headRecord
 	blocks []*Block
 	signed []signedRecord // ascending
@@ -169,14 +173,11 @@ func (l *Log) Streams() []StreamInfo {
 	for _, name := range slices.Sorted(maps.Keys(l.streams)) {
 		s := l.streams[name]
 		infos = append(infos, StreamInfo{
-			Head: s.head.head(s.record), Earliest: earliest, StoredBytes: s.head.stored, Replica: name.Origin() != l.opts.Site,
+			Head: s.head.head(s.record), Earliest: s.begin.before + 1, StoredBytes: s.head.stored - s.begin.stored, Replica: name.Origin() != l.opts.Site,
 		})
 	}
 	return infos
 }
-
-// earliest is the first offset held of any stream: all of a stream is kept.
-const earliest plantmesh.Offset = 1
 
 // Changed returns a channel that is closed at the next change of any head. Take it before reading heads, so that no
 // change falls in between.

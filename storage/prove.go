@@ -25,8 +25,12 @@ func (l *Log) Prove(ctx context.Context, s plantmesh.StreamName, i plantmesh.Inc
 	if err != nil {
 		return Proof{}, err
 	}
-	if from == 0 || from > to || to > head.offset {
-		return Proof{}, offsetError(st, head, max(from, to))
+	asked := from
+	if to > head.offset {
+		asked = to
+	}
+	if from == 0 || from > to || to > head.offset || from <= l.begins(st).before {
+		return Proof{}, l.offsetError(st, head, asked)
 	}
 	signed, err := l.Checkpoints(s, st.record.incarnation, to-1, 1)
 	if err != nil {

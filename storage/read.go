@@ -14,9 +14,10 @@ import (
 
 // Blocks returns the durable blocks that hold offsets behind after, in order: the first may begin before. It returns as
 // many as fit maxBytes, but one at least if there is one, none at the head, and never waits. The newest come from memory,
-// where all readers share them; the others are read from disk and checked.
+// where all readers share them; the others are read from disk and checked. It ends before a damaged one.
 //
-// Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError behind the head; plantmesh.ErrCorruptBlock; those of ctx.
+// Errors: plantmesh.ErrUnknownStream; *plantmesh.OffsetError behind the head, or before what is held; plantmesh.ErrCorruptBlock
+// where the first block is damaged; those of ctx.
 func (l *Log) Blocks(ctx context.Context, s plantmesh.StreamName, after plantmesh.Offset, maxBytes int) ([]*Block, error) {
 	return l.BlocksOf(ctx, s, 0, after, maxBytes)
 }
@@ -38,6 +39,12 @@ func (l *Log) BlocksOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.
 		blocks = append(blocks, b)
 		return nil
 	})
+	if begin := l.begins(st); after < begin.before { // it was trimmed meanwhile
+		return nil, trimmedError(st, begin, head, after+1)
+	}
+	if errors.Is(err, plantmesh.ErrCorruptBlock) && len(blocks) > 0 {
+		return blocks, nil // what comes before the damage; the next read meets it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s behind %d: %w", s, after, err)
 	}
@@ -55,7 +62,9 @@ func (l *Log) fromTail(s plantmesh.StreamName, i plantmesh.Incarnation, after pl
 	head := st.head
 	switch {
 	case after > head.offset:
-		return nil, head, nil, false, offsetError(st, head, after)
+		return nil, head, nil, false, offsetErrorAt(st, st.begin, head, after)
+	case after < st.begin.before:
+		return nil, head, nil, false, trimmedError(st, st.begin, head, after+1)
 	case after == head.offset:
 		return st, head, nil, true, nil
 	}
@@ -63,8 +72,21 @@ func (l *Log) fromTail(s plantmesh.StreamName, i plantmesh.Incarnation, after pl
 	return st, head, held, ok, nil
 }
 
-func offsetError(st *stream, head headRecord, asked plantmesh.Offset) error {
-	return &plantmesh.OffsetError{Stream: st.record.name, Asked: asked, Earliest: earliest, End: head.offset, Err: plantmesh.ErrOffsetBeyondHead}
+// offsetError says that an offset is not held: it is behind the head, or trimmed.
+func (l *Log) offsetError(st *stream, head headRecord, asked plantmesh.Offset) error {
+	begin := l.begins(st)
+	if asked <= begin.before && asked > 0 {
+		return trimmedError(st, begin, head, asked)
+	}
+	return offsetErrorAt(st, begin, head, asked)
+}
+
+func offsetErrorAt(st *stream, begin beginning, head headRecord, asked plantmesh.Offset) error {
+	return &plantmesh.OffsetError{Stream: st.record.name, Asked: asked, Earliest: begin.before + 1, End: head.offset, Err: plantmesh.ErrOffsetBeyondHead}
+}
+
+func trimmedError(st *stream, begin beginning, head headRecord, asked plantmesh.Offset) error {
+	return &plantmesh.OffsetError{Stream: st.record.name, Asked: asked, Earliest: begin.before + 1, End: head.offset, Err: plantmesh.ErrOffsetTrimmed}
 }
 
 // RawBlocks is Blocks for replicas: the blocks as stored, which callers must not change. after is 0 or the last offset of
@@ -184,8 +206,8 @@ func (l *Log) GetOf(s plantmesh.StreamName, i plantmesh.Incarnation, o plantmesh
 	if err != nil {
 		return nil, err
 	}
-	if o == 0 || o > head.offset {
-		return nil, offsetError(st, head, o)
+	if o == 0 || o > head.offset || o <= l.begins(st).before {
+		return nil, l.offsetError(st, head, o)
 	}
 	l.mu.RLock()
 	held, ok := l.tail.after(st, o-1, 0)
@@ -266,7 +288,7 @@ func (l *Log) offsetBefore(st *stream, head headRecord, t time.Time) (plantmesh.
 	}
 	defer iter.Close()
 	if !iter.Last() {
-		return 0, damaged(iter.Error())
+		return min(l.begins(st).before, head.offset), damaged(iter.Error())
 	}
 	_, _, base, err := parseTimeKey(iter.Key())
 	if err != nil {
@@ -309,11 +331,12 @@ func (l *Log) ChainOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.I
 	if err := context.Cause(ctx); err != nil {
 		return plantmesh.Chain{}, err
 	}
-	if o == 0 {
-		return genesis(l.opts.Mesh, s, st.record.incarnation), nil
+	begin := l.begins(st)
+	if o == begin.before {
+		return begin.chain, nil
 	}
-	if o > head.offset {
-		return plantmesh.Chain{}, offsetError(st, head, o)
+	if o > head.offset || o < begin.before {
+		return plantmesh.Chain{}, l.offsetError(st, head, o)
 	}
 	b, err := l.readBlock(st.number, o)
 	if err != nil {

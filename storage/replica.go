@@ -72,7 +72,7 @@ func (l *Log) appendVerified(ctx context.Context, s plantmesh.StreamName, blocks
 	if s.Origin() == l.opts.Site {
 		defer l.recovering(s)()
 	}
-	p, err := l.verifyBlocks(ctx, s, blocks)
+	p, err := l.verifyBlocks(ctx, s, blocks, len(checkpoints) > 0)
 	if err == nil {
 		err = p.prove(checkpoints)
 	}
@@ -89,7 +89,7 @@ func (l *Log) appendVerified(ctx context.Context, s plantmesh.StreamName, blocks
 }
 
 // verifyBlocks checks blocks against the replica's head and against each other.
-func (l *Log) verifyBlocks(ctx context.Context, s plantmesh.StreamName, raw [][]byte) (progress, error) {
+func (l *Log) verifyBlocks(ctx context.Context, s plantmesh.StreamName, raw [][]byte, proven bool) (progress, error) {
 	if _, err := plantmesh.ParseStreamName(string(s)); err != nil {
 		return progress{}, fmt.Errorf("%w: %w", plantmesh.ErrInvalidRequest, err)
 	}
@@ -103,7 +103,7 @@ func (l *Log) verifyBlocks(ctx context.Context, s plantmesh.StreamName, raw [][]
 			return progress{}, err
 		}
 		if i == 0 {
-			p, err = l.replica(s, b)
+			p, err = l.replica(s, b, proven)
 			if err != nil {
 				return progress{}, err
 			}
@@ -119,20 +119,27 @@ func (l *Log) verifyBlocks(ctx context.Context, s plantmesh.StreamName, raw [][]
 	return p, nil
 }
 
-// replica is where a replica stands; an incarnation that is not held stands at its beginning.
+// replica is where a replica stands; an incarnation that is not held stands at its beginning or, if a signature proves the
+// blocks, where they begin: what was before is not retained any more where they come from.
 //
 // Errors: plantmesh.ErrIncarnationChanged.
-func (l *Log) replica(s plantmesh.StreamName, first *Block) (progress, error) {
+func (l *Log) replica(s plantmesh.StreamName, first *Block, proven bool) (progress, error) {
 	st, head, err := l.lookupOf(s, first.Incarnation())
 	switch {
 	case err == nil:
 		return progress{stream: st, head: head, before: head}, nil
+	case first.First() != 1 && proven:
+		begin := beginning{before: first.First() - 1, chain: first.Previous()}
+		head := headRecord{offset: begin.before, chain: begin.chain, time: first.first}
+		record := streamRecord{name: s, incarnation: first.Incarnation()}
+		return progress{stream: &stream{record: record, begin: begin}, head: head, before: head, begin: begin}, nil
 	case errors.Is(err, plantmesh.ErrIncarnationChanged) && first.First() != 1:
 		return progress{}, fmt.Errorf("%w: the block of incarnation %d begins at offset %d: %w", plantmesh.ErrIncarnationChanged, first.Incarnation(), first.First(), err)
 	}
 	record := streamRecord{name: s, incarnation: first.Incarnation()}
-	head = headRecord{chain: genesis(l.opts.Mesh, s, record.incarnation), time: first.first}
-	return progress{stream: &stream{record: record}, head: head, before: head}, nil
+	begin := beginning{chain: genesis(l.opts.Mesh, s, record.incarnation)}
+	head = headRecord{chain: begin.chain, time: first.first}
+	return progress{stream: &stream{record: record, begin: begin}, head: head, before: head}, nil
 }
 
 // prove holds checkpoints against the chain at the ends of the blocks.
@@ -207,6 +214,11 @@ func (l *Log) fillReplica(batch *pebble.Batch, p progress) error {
 	if p.stream.number == 0 {
 		p.stream.number = l.nextNumber()
 		if err := batch.Set(streamKey(p.stream.number), p.stream.record.encode(), nil); err != nil {
+			return err
+		}
+	}
+	if p.begin.before > 0 {
+		if err := batch.Set(beginningKey(p.stream.number), p.begin.encode(), nil); err != nil {
 			return err
 		}
 	}

@@ -59,5 +59,5 @@ func (l *Log) Resume(s plantmesh.StreamName, p Position) (Position, *Jump, error
 
 // start is the position before the first event held.
 func (st *stream) start() Position {
-	return Position{Incarnation: st.record.incarnation, Offset: earliest - 1}
+	return Position{Incarnation: st.record.incarnation, Offset: st.begin.before}
 }

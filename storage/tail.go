@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/plantmesh/plantmesh"
@@ -45,6 +46,15 @@ func (t *tail) add(s *stream, blocks []*Block) {
 			delete(t.blocks, oldest)
 		}
 	}
+}
+
+// forget lets go of all blocks of a stream.
+func (t *tail) forget(s *stream) {
+	for _, b := range t.blocks[s] {
+		t.bytes -= b.cost()
+	}
+	delete(t.blocks, s)
+	t.order = slices.DeleteFunc(t.order, func(o *stream) bool { return o == s })
 }
 
 // after returns the blocks that hold offsets behind after, if the tail reaches back that far. The slice is shared: blocks

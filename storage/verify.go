@@ -36,10 +36,11 @@ func (l *Log) VerifyOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.
 	if err != nil {
 		return Report{}, err
 	}
-	at := progress{stream: st, head: headRecord{chain: genesis(l.opts.Mesh, s, st.record.incarnation), time: minTime}}
+	begin := l.begins(st)
+	at := progress{stream: st, head: headRecord{offset: begin.before, stored: begin.stored, chain: begin.chain, time: minTime}}
 	report := Report{Replica: s.Origin() != l.opts.Site}
 	proof := signedReader{log: l, stream: st, check: check}
-	err = l.eachBlock(ctx, st, 0, head.offset, func(b *Block) error {
+	err = l.eachBlock(ctx, st, begin.before, head.offset, func(b *Block) error {
 		at.blocks = at.blocks[:0]
 		if err := at.follow(b); err != nil {
 			return err

@@ -49,6 +49,9 @@ type Log interface {
 	PutCheckpoint(ctx context.Context, c plantmesh.Checkpoint) error
 	ChainAfter(block []byte) plantmesh.Chain
 	Recover(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
+	Trim(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, before plantmesh.Offset) (plantmesh.Offset, error)
+	BytesBefore(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, keep uint64) (plantmesh.Offset, error)
+	Remove(s plantmesh.StreamName) error
 	Hold()
 	Release()
 	Close() error
@@ -59,7 +62,7 @@ type Open func(storage.Options) (Log, error)
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, c := range slices.Concat(appendCases, readCases, replicaCases, incarnationCases, checkpointCases, crashCases) {
+	for _, c := range slices.Concat(appendCases, readCases, replicaCases, incarnationCases, checkpointCases, trimCases, crashCases) {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}
 	t.Run("BehavesLikeTheModel", func(t *testing.T) { testModel(t, open) })
