@@ -13,6 +13,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/config"
 	"github.com/plantmesh/plantmesh/node/consumer"
 	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/retention"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
@@ -58,6 +59,18 @@ func (e *erp) components() []component {
 		defer preparing.Wait()
 		return e.consumer.Run(ctx)
 	}}}
+}
+
+// readers are the consumers of the log, for retention.
+func (e *erp) readers() []retention.Reader {
+	if e == nil {
+		return nil
+	}
+	var all []retention.Reader
+	for _, p := range e.consumer.Status().Positions {
+		all = append(all, retention.Reader{Name: "consumer " + odooOwner, Stream: p.Stream, Incarnation: p.KeptIncarnation, Offset: p.Kept})
+	}
+	return all
 }
 
 func (e *erp) fill(s *adminv1.GetStatusResponse) {

@@ -113,10 +113,18 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	keeper, err := newKeeper(cfg, disk.log, m, erp.readers, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	subscriptions, err := openSubscriptions(m, disk.log, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	server := api.NewServer(
 		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started, Copies: copyRules(cfg)},
 		api.Parts{
-			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Tracing: tracing, Latency: &latency,
+			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Subscriptions: subscriptions, Retention: keeper, Tracing: tracing, Latency: &latency,
 			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
 		}, logger)
 	m.Register(server)
@@ -124,6 +132,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	parts := []component{
 		{"server", func(ctx context.Context) error { return server.Run(ctx, listener, m.ReverseListener()) }},
 		{"mesh", m.Run},
+		{"retention", keeper.Run},
 	}
 	parts = append(parts, in.components()...)
 	parts = append(parts, erp.components()...)
@@ -211,7 +220,7 @@ func copyRules(cfg config.Config) func(string) api.CopyRule {
 		return nil
 	}
 	return func(domain string) api.CopyRule {
-		s := cfg.StreamOf(domain)
+		s := cfg.StreamOf(plantmesh.StreamOf(plantmesh.SiteID(cfg.Site), domain))
 		return api.CopyRule{Copies: s.MinCopies, Timeout: s.CopiesTimeout()}
 	}
 }

@@ -58,13 +58,13 @@ func printStatus(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error
 }
 
 func printStreams(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error {
-	t := newTable(w, "STREAMS", "STREAM", "HEAD", "LAST EVENT", "STORED", "")
+	t := newTable(w, "STREAMS", "STREAM", "EARLIEST", "HEAD", "LAST EVENT", "STORED", "", "RETENTION HELD BACK BY")
 	for _, stream := range s.GetStreams() {
 		kind := "origin"
 		if stream.GetReplica() {
 			kind = "replica"
 		}
-		t.row(stream.GetStream(), stream.GetHeadOffset(), ago(stream.GetHeadTime(), now), size(stream.GetStoredBytes()), kind)
+		t.row(stream.GetStream(), stream.GetEarliestOffset(), stream.GetHeadOffset(), ago(stream.GetHeadTime(), now), size(stream.GetStoredBytes()), kind, stream.GetRetentionHold())
 	}
 	return t.flush()
 }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
@@ -34,6 +35,9 @@ func (a *admin) GetStatus(context.Context, *adminv1.GetStatusRequest) (*adminv1.
 			StartTime: timestamppb.New(a.cfg.Started), PublishLatency: LatencyMessage(a.parts.Latency.Summary()), ResidentBytes: residentBytes(),
 		},
 		Streams: streamMessages(a.parts.Log.Streams()),
+	}
+	for _, s := range status.GetStreams() {
+		s.RetentionHold = a.parts.Retention.Hold(plantmesh.StreamName(s.GetStream()))
 	}
 	for _, fill := range a.parts.Status {
 		fill(status)

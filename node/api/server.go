@@ -49,6 +49,10 @@ type Parts struct {
 	Log     *storage.Log
 	Origins Origins
 	Copies  Copies
+
+	Subscriptions Subscriptions
+	Retention     Retention
+
 	Tracing *telemetry.Tracing
 	Latency *telemetry.Latency // of durable publishing
 	Status  []func(*adminv1.GetStatusResponse)

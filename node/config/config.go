@@ -22,7 +22,7 @@ type Config struct {
 	Peers  []string `yaml:"peers,omitempty"`  // host:port of the nodes to link to
 	Admins []string `yaml:"admins,omitempty"` // clients that may call AdminService, besides the site's own certificate
 
-	Streams map[string]Stream `yaml:"streams,omitempty"` // this site's streams, by domain or pattern of domains
+	Streams map[string]Stream `yaml:"streams,omitempty"` // by domain for this site's streams, by site/domain for all; patterns may hold *
 
 	Export        []ExportRule   `yaml:"export"` // what may leave, to whom; omitted: everything to everyone of the mesh
 	Subscriptions []Subscription `yaml:"subscriptions,omitempty"`

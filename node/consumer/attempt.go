@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	"github.com/plantmesh/plantmesh/storage"
 )
 
 // perform does a task of a lane.
@@ -25,8 +26,9 @@ func (c *Consumer) perform(ctx context.Context, t task) error {
 // deal tries an event from the log until it is dealt with.
 func (c *Consumer) deal(ctx context.Context, t task) error {
 	offset := offsetOf(t.event)
+	at := storage.Position{Incarnation: t.event.Incarnation, Offset: offset}
 	if c.ledger.isParked(t.key) {
-		return c.committer.commit(held(t.key, offset, nil))
+		return c.committer.commit(held(t.key, at, nil))
 	}
 	for attempt := 1; ; attempt++ {
 		t.event.Attempt = attempt
@@ -37,7 +39,7 @@ func (c *Consumer) deal(ctx context.Context, t task) error {
 		var park *ParkError
 		switch {
 		case errors.As(err, &park):
-			return c.committer.commit(held(t.key, offset, c.parkedRecord(t.event, park)))
+			return c.committer.commit(held(t.key, at, c.parkedRecord(t.event, park)))
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrBlocked): // the gate makes it wait
@@ -142,7 +144,7 @@ func (c *Consumer) parkedRecord(d Delivery, park *ParkError) *adminv1.ParkedSubj
 	reason := park.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
 	return &adminv1.ParkedSubject{
-		Stream: string(d.Stream), Subject: d.Event.GetEvent().GetSubject(), Offset: d.Event.GetOffset(), EventId: d.Event.GetEvent().GetId(),
+		Stream: string(d.Stream), Subject: d.Event.GetEvent().GetSubject(), Incarnation: uint64(d.Incarnation), Offset: d.Event.GetOffset(), EventId: d.Event.GetEvent().GetId(),
 		EventType: d.Event.GetEvent().GetType(), Reason: reason, Since: timestamppb.New(now), Attempts: uint32(d.Attempt),
 		RetryTime: timestamppb.New(now.Add(parkedWait(d.Attempt, c.cfg.ParkedRetry))),
 	}

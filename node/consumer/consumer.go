@@ -55,7 +55,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 	c.lanes = newLanes(cfg, c.perform)
 	c.reader = &reader{
 		log: log, ledger: l, match: cfg.Match, admit: c.lanes.admit, logger: logger,
-		known: map[plantmesh.StreamName]bool{}, problems: map[plantmesh.StreamName]string{},
+		commit: c.committer.commit, known: map[plantmesh.StreamName]bool{}, problems: map[plantmesh.StreamName]string{},
 	}
 	return c, nil
 }
@@ -80,7 +80,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 
 // Status is a snapshot.
 func (c *Consumer) Status() Status {
-	s := Status{Problem: c.problem(), Latency: c.latency.Summary()}
+	s := Status{Problem: c.problem(), Jumps: c.reader.pastJumps(), Latency: c.latency.Summary()}
 	c.ledger.mu.Lock()
 	defer c.ledger.mu.Unlock()
 	counts := c.ledger.counts
@@ -89,8 +89,8 @@ func (c *Consumer) Status() Status {
 		Retries: counts.GetRetries(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.ledger.streams)) {
-		position := Position{Stream: name, Offset: c.ledger.streams[name].low}
-		if head, err := c.log.Head(name); err == nil {
+		position := c.ledger.position(name)
+		if head, err := c.log.HeadOf(name, position.Incarnation); err == nil {
 			position.Head = head.Offset
 		}
 		s.Positions = append(s.Positions, position)

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -41,26 +42,38 @@ type parked struct {
 
 func openLedger(owner *storage.Owner) (*ledger, error) {
 	l := &ledger{owner: owner, streams: map[plantmesh.StreamName]*progress{}}
-	err := owner.View(func(tx *storage.Tx) (err error) {
+	err := owner.Update(func(tx *storage.Tx) (err error) {
 		if l.counts, err = loadCounts(tx); err != nil {
 			return err
 		}
-		l.parked, err = loadParked(tx)
-		return err
+		if l.parked, err = loadParked(tx); err != nil {
+			return err
+		}
+		for k, p := range l.parked {
+			if p.record.GetIncarnation() != 0 {
+				continue
+			}
+			position, err := tx.Position(k.stream)
+			if err = errors.Join(err, renameHeld(tx, k)); err != nil {
+				return err
+			}
+			p.record.Incarnation = uint64(position.Incarnation)
+		}
+		return nil
 	})
 	return l, err
 }
 
-// open begins a stream. It returns a copy of its progress, and an error if what is there is not what was read before.
-func (l *ledger) open(head plantmesh.Head) (progress, error) {
-	p := progress{incarnation: head.Incarnation, ahead: map[plantmesh.Offset]struct{}{}}
+// open begins a stream where an earlier run left it, or at a position. It returns a copy of its progress.
+func (l *ledger) open(name plantmesh.StreamName, begin storage.Position) (progress, error) {
+	p := progress{incarnation: begin.Incarnation, low: begin.Offset, ahead: map[plantmesh.Offset]struct{}{}}
 	err := l.owner.View(func(tx *storage.Tx) error {
-		position, err := tx.Position(head.Stream)
+		position, err := tx.Position(name)
 		if err != nil || position.Incarnation == 0 {
 			return err
 		}
 		p.incarnation, p.low = position.Incarnation, position.Offset
-		b, err := tx.Get([]byte(prefixAhead + string(head.Stream)))
+		b, err := tx.Get([]byte(prefixAhead + string(name)))
 		if err != nil {
 			return err
 		}
@@ -73,14 +86,41 @@ func (l *ledger) open(head plantmesh.Head) (progress, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.streams[head.Stream] = &p
+	l.streams[name] = &p
 	mine := p
 	mine.ahead = maps.Clone(p.ahead)
-	if p.incarnation != head.Incarnation {
-		return mine, fmt.Errorf("%s: %w: %d was read up to %d, here is %d: its history was begun anew; remove the folder of the derived database to read it from the beginning",
-			head.Stream, plantmesh.ErrIncarnationChanged, p.incarnation, p.low, head.Incarnation)
-	}
 	return mine, nil
+}
+
+// settledUpTo tells whether everything up to a position is dealt with: applied, ignored or held back.
+func (l *ledger) settledUpTo(name plantmesh.StreamName, at storage.Position) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.streams[name]
+	return p.incarnation == at.Incarnation && p.low >= at.Offset
+}
+
+// jumped: a stream goes on elsewhere. Everything before is dealt with.
+func jumped(name plantmesh.StreamName, to storage.Position) change {
+	return func(l *ledger, w *writes) {
+		p := l.streams[name]
+		p.incarnation, p.low = to.Incarnation, to.Offset
+		clear(p.ahead)
+		w.streams[name] = struct{}{}
+	}
+}
+
+// position is where a stream stands, and from where on its events are still needed: from the first that is held back.
+func (l *ledger) position(name plantmesh.StreamName) Position {
+	p := l.streams[name]
+	at := Position{Stream: name, Incarnation: p.incarnation, Offset: p.low, KeptIncarnation: p.incarnation, Kept: p.low}
+	for k, parked := range l.parked {
+		i, first := plantmesh.Incarnation(parked.record.GetIncarnation()), plantmesh.Offset(parked.record.GetOffset())
+		if k.stream == name && (i < at.KeptIncarnation || i == at.KeptIncarnation && first <= at.Kept) {
+			at.KeptIncarnation, at.Kept = i, first-1
+		}
+	}
+	return at
 }
 
 // isParked tells whether events of a subject are held back.
@@ -189,11 +229,11 @@ func settled(s plantmesh.StreamName, o plantmesh.Offset, how disposition) change
 }
 
 // held: an event that came from the log is set aside, behind others of its subject or, with a reason, as the first.
-func held(k subjectKey, o plantmesh.Offset, first *adminv1.ParkedSubject) change {
+func held(k subjectKey, at storage.Position, first *adminv1.ParkedSubject) change {
 	return func(l *ledger, w *writes) {
-		l.streams[k.stream].deal(o)
+		l.streams[k.stream].deal(at.Offset)
 		w.streams[k.stream] = struct{}{}
-		w.held[string(k.heldKey(o))] = true
+		w.held[string(k.heldKey(at))] = true
 		w.parked[k] = struct{}{}
 		if first != nil {
 			l.parked[k] = &parked{record: first}
@@ -204,9 +244,9 @@ func held(k subjectKey, o plantmesh.Offset, first *adminv1.ParkedSubject) change
 }
 
 // released: an event that was held back is dealt with after all.
-func released(k subjectKey, o plantmesh.Offset, how disposition) change {
+func released(k subjectKey, at storage.Position, how disposition) change {
 	return func(l *ledger, w *writes) {
-		w.held[string(k.heldKey(o))] = false
+		w.held[string(k.heldKey(at))] = false
 		w.parked[k] = struct{}{}
 		if l.parked[k].record.Events--; l.parked[k].record.Events == 0 {
 			delete(l.parked, k)

@@ -67,21 +67,17 @@ func (c *Consumer) retryParked(ctx context.Context, t task) error {
 
 // release tries some events of a parked subject; again tells that more can be tried at once.
 func (c *Consumer) release(ctx context.Context, k subjectKey) (again bool, err error) {
-	var offsets []plantmesh.Offset
-	var position storage.Position
+	var held []storage.Position
 	err = c.owner.View(func(tx *storage.Tx) (err error) {
-		if position, err = tx.Position(k.stream); err != nil {
-			return err
-		}
-		offsets, err = loadHeld(tx, k, releaseTurn)
+		held, err = loadHeld(tx, k, releaseTurn)
 		return err
 	})
 	if err != nil {
 		return false, err
 	}
-	for _, o := range offsets {
-		d := Delivery{Stream: k.stream, Incarnation: position.Incarnation, Attempt: c.ledger.attemptsAt(k, o) + 1}
-		if freed, err := c.releaseOne(ctx, k, o, d); !freed || err != nil {
+	for _, at := range held {
+		d := Delivery{Stream: k.stream, Incarnation: at.Incarnation, Attempt: c.ledger.attemptsAt(k, at) + 1}
+		if freed, err := c.releaseOne(ctx, k, at, d); !freed || err != nil {
 			return false, err
 		}
 	}
@@ -89,12 +85,12 @@ func (c *Consumer) release(ctx context.Context, k subjectKey) (again bool, err e
 }
 
 // releaseOne tries one event that is held back; freed tells that it is dealt with.
-func (c *Consumer) releaseOne(ctx context.Context, k subjectKey, o plantmesh.Offset, d Delivery) (freed bool, err error) {
-	if d.Event, err = c.read(d, o); err == nil {
+func (c *Consumer) releaseOne(ctx context.Context, k subjectKey, at storage.Position, d Delivery) (freed bool, err error) {
+	if d.Event, err = c.read(d, at.Offset); err == nil {
 		err = c.attempt(ctx, d)
 	}
 	if how, ok := dispositionOf(err); ok {
-		return true, c.committer.commit(released(k, o, how))
+		return true, c.committer.commit(released(k, at, how))
 	}
 	var park *ParkError
 	if errors.As(err, &park) {
@@ -108,14 +104,7 @@ func (c *Consumer) releaseOne(ctx context.Context, k subjectKey, o plantmesh.Off
 
 // read returns an event that is held back.
 func (c *Consumer) read(d Delivery, o plantmesh.Offset) (*eventv1.RecordedEvent, error) {
-	head, err := c.log.Head(d.Stream)
-	if err == nil && head.Incarnation != d.Incarnation {
-		err = plantmesh.ErrIncarnationChanged
-	}
-	var event *eventv1.RecordedEvent
-	if err == nil {
-		event, err = c.log.Get(d.Stream, o)
-	}
+	event, err := c.log.GetOf(d.Stream, d.Incarnation, o)
 	if err != nil {
 		c.logger.Error("a parked event cannot be read", "stream", string(d.Stream), "offset", uint64(o), "error", err)
 	}
@@ -123,10 +112,10 @@ func (c *Consumer) read(d Delivery, o plantmesh.Offset) (*eventv1.RecordedEvent,
 }
 
 // attemptsAt is how often an event that is held back was tried: only the first of its subject was.
-func (l *ledger) attemptsAt(k subjectKey, o plantmesh.Offset) int {
+func (l *ledger) attemptsAt(k subjectKey, at storage.Position) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p := l.parked[k]; p != nil && plantmesh.Offset(p.record.GetOffset()) == o {
+	if p := l.parked[k]; p != nil && p.record.GetOffset() == uint64(at.Offset) && p.record.GetIncarnation() == uint64(at.Incarnation) {
 		return int(p.record.GetAttempts())
 	}
 	return 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,11 @@ type reader struct {
 	known   map[plantmesh.StreamName]bool
 	turn    int // source that is refilled next
 
-	mu       sync.Mutex
+	commit func(change) error
+
+	mu       sync.Mutex // guards what follows
 	problems map[plantmesh.StreamName]string
+	jumps    []Jump
 }
 
 // source is one stream.
@@ -103,9 +107,7 @@ func (r *reader) earliest() *source {
 
 // refill reads on where a source is empty and its stream has more. It returns how long nothing has to be tried again.
 func (r *reader) refill(ctx context.Context) time.Duration {
-	heads := map[plantmesh.StreamName]plantmesh.Head{}
 	for _, head := range r.log.Heads() {
-		heads[head.Stream] = head
 		if !r.known[head.Stream] {
 			r.known[head.Stream] = true
 			if r.match(head.Stream) {
@@ -133,7 +135,7 @@ func (r *reader) refill(ctx context.Context) time.Duration {
 		if len(s.waiting) > 0 {
 			continue
 		}
-		err := r.fill(ctx, s, heads[s.name])
+		err := r.fill(ctx, s)
 		r.note(ctx, s, err)
 		if len(s.waiting) > 0 {
 			open++
@@ -143,16 +145,36 @@ func (r *reader) refill(ctx context.Context) time.Duration {
 }
 
 // fill takes the next events of a stream that are not dealt with.
-func (r *reader) fill(ctx context.Context, s *source, head plantmesh.Head) error {
+func (r *reader) fill(ctx context.Context, s *source) error {
 	if !s.opened {
-		p, err := r.ledger.open(head)
+		begin, _, err := r.log.Resume(s.name, storage.Position{})
+		if err != nil {
+			return err
+		}
+		p, err := r.ledger.open(s.name, begin)
 		if err != nil {
 			return err
 		}
 		s.incarnation, s.read, s.ahead, s.opened = p.incarnation, p.low, p.ahead, true
 	}
-	for len(s.waiting) == 0 && s.read < head.Offset {
-		blocks, err := r.log.Blocks(ctx, s.name, s.read, 1)
+	for len(s.waiting) == 0 {
+		head, err := r.log.HeadOf(s.name, s.incarnation)
+		if err == nil && s.read >= head.Offset || errors.Is(err, plantmesh.ErrIncarnationChanged) {
+			if moved, err := r.jump(ctx, s); !moved || err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		blocks, err := r.log.BlocksOf(ctx, s.name, s.incarnation, s.read, 1)
+		if errors.Is(err, plantmesh.ErrOffsetTrimmed) {
+			if moved, err := r.jump(ctx, s); !moved || err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -165,11 +187,44 @@ func (r *reader) fill(ctx context.Context, s *source, head plantmesh.Head) error
 	return nil
 }
 
+// errUnsettled is a jump that waits for what was read before it.
+var errUnsettled = errors.New("not settled")
+
+// unsettledRetry is how soon it is tried again.
+const unsettledRetry = 50 * time.Millisecond
+
+// jump goes on where the stream does if that is not right behind what was read, as soon as everything before is dealt with:
+// the order of a subject holds across incarnations. moved is false if there is nothing to read now.
+func (r *reader) jump(ctx context.Context, s *source) (moved bool, err error) {
+	at := storage.Position{Incarnation: s.incarnation, Offset: s.read}
+	to, jump, err := r.log.Resume(s.name, at)
+	if err != nil || jump == nil {
+		return false, err
+	}
+	if !r.ledger.settledUpTo(s.name, at) {
+		return false, errUnsettled
+	}
+	if err := r.commit(jumped(s.name, to)); err != nil {
+		return false, err
+	}
+	s.incarnation, s.read, s.ahead = to.Incarnation, to.Offset, map[plantmesh.Offset]struct{}{}
+	r.logger.WarnContext(ctx, "a stream goes on elsewhere: events that may have been there are not any more", "stream", string(s.name),
+		"incarnation", uint64(at.Incarnation), "read", uint64(at.Offset), "to_incarnation", uint64(to.Incarnation), "to", uint64(to.Offset))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.jumps = append(r.jumps, Jump{Jump: *jump, Stream: s.name, Time: time.Now()})
+	r.jumps = r.jumps[max(0, len(r.jumps)-maxJumps):]
+	return true, nil
+}
+
+func (r *reader) pastJumps() []Jump {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.jumps)
+}
+
 // take decodes a block.
 func (s *source) take(b *storage.Block) error {
-	if b.Incarnation() != s.incarnation {
-		return fmt.Errorf("%s: %w: %d was read up to %d, here is %d: restart the node", s.name, plantmesh.ErrIncarnationChanged, s.incarnation, s.read, b.Incarnation())
-	}
 	batch, err := b.Batch()
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
@@ -192,6 +247,10 @@ func (s *source) take(b *storage.Block) error {
 // note keeps why a stream cannot be read, for the status, and says it once.
 func (r *reader) note(ctx context.Context, s *source, err error) {
 	if errors.Is(err, ctx.Err()) && ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, errUnsettled) {
+		s.retryAt = time.Now().Add(unsettledRetry)
 		return
 	}
 	r.mu.Lock()

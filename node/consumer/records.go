@@ -20,7 +20,7 @@ import (
 //	c                              its counts, an adminv1.ApplyCounts
 //	a <stream>                     offsets behind the position that are dealt with: differences, as varints
 //	p <stream> 0 <subject>         a parked subject, an adminv1.ParkedSubject
-//	h <stream> 0 <subject> 0 <offset>  an event that is held back; offset big-endian
+//	h <stream> 0 <subject> 0 <incarnation> <offset>  an event that is held back; both big-endian
 const (
 	keyCounts    = "c"
 	prefixAhead  = "a"
@@ -42,8 +42,8 @@ func (k subjectKey) heldPrefix() []byte {
 	return []byte(prefixHeld + string(k.stream) + "\x00" + k.subject + "\x00")
 }
 
-func (k subjectKey) heldKey(o plantmesh.Offset) []byte {
-	return binary.BigEndian.AppendUint64(k.heldPrefix(), uint64(o))
+func (k subjectKey) heldKey(at storage.Position) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(k.heldPrefix(), uint64(at.Incarnation)), uint64(at.Offset))
 }
 
 func parseParkedKey(key []byte) (subjectKey, error) {
@@ -115,13 +115,15 @@ func loadParked(tx *storage.Tx) (map[subjectKey]*parked, error) {
 // errEnough ends a scan early.
 var errEnough = errors.New("enough")
 
-// loadHeld reads the first offsets that are held back of a subject, at most as many as asked for.
-func loadHeld(tx *storage.Tx, k subjectKey, most int) ([]plantmesh.Offset, error) {
+// loadHeld reads where the first events are that are held back of a subject, at most as many as asked for.
+func loadHeld(tx *storage.Tx, k subjectKey, most int) ([]storage.Position, error) {
 	prefix := k.heldPrefix()
-	var held []plantmesh.Offset
+	var held []storage.Position
 	err := tx.Scan(prefix, func(key, _ []byte) error {
-		if rest := key[len(prefix):]; len(rest) == 8 { // longer: another subject, which begins like this one
-			held = append(held, plantmesh.Offset(binary.BigEndian.Uint64(rest)))
+		if rest := key[len(prefix):]; len(rest) == 16 { // longer: another subject, which begins like this one
+			held = append(held, storage.Position{
+				Incarnation: plantmesh.Incarnation(binary.BigEndian.Uint64(rest)), Offset: plantmesh.Offset(binary.BigEndian.Uint64(rest[8:])),
+			})
 		}
 		if len(held) == most {
 			return errEnough
@@ -132,4 +134,25 @@ func loadHeld(tx *storage.Tx, k subjectKey, most int) ([]plantmesh.Offset, error
 		err = nil
 	}
 	return held, err
+}
+
+// renameHeld gives the events that the version before held back their incarnation: it knew one for each stream.
+func renameHeld(tx *storage.Tx, k subjectKey) error {
+	position, err := tx.Position(k.stream)
+	if err != nil {
+		return err
+	}
+	prefix := k.heldPrefix()
+	var old [][]byte
+	err = tx.Scan(prefix, func(key, _ []byte) error {
+		if len(key) == len(prefix)+8 {
+			old = append(old, slices.Clone(key))
+		}
+		return nil
+	})
+	for _, key := range old {
+		at := storage.Position{Incarnation: position.Incarnation, Offset: plantmesh.Offset(binary.BigEndian.Uint64(key[len(prefix):]))}
+		err = errors.Join(err, tx.Put(k.heldKey(at), nil), tx.Delete(key))
+	}
+	return err
 }

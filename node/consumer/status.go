@@ -5,6 +5,7 @@ import (
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/telemetry"
+	"github.com/plantmesh/plantmesh/storage"
 )
 
 // Status is where a consumer stands.
@@ -13,6 +14,7 @@ type Status struct {
 	Counts    Counts            // since the derived database was made
 	Positions []Position        // by stream name
 	Parked    []Parked          // oldest first
+	Jumps     []Jump            // since Run began, the oldest first; the last maxJumps
 	Latency   telemetry.Summary // from the recording at the origin to the handler's success, since Run began
 }
 
@@ -30,7 +32,11 @@ type Counts struct {
 type Position struct {
 	Stream plantmesh.StreamName
 	Offset plantmesh.Offset // every event up to here is dealt with: applied, ignored or held back
-	Head   plantmesh.Offset // of the stream here
+	Head   plantmesh.Offset // of that incarnation here
+
+	Incarnation     plantmesh.Incarnation // that they are of
+	KeptIncarnation plantmesh.Incarnation
+	Kept            plantmesh.Offset // of KeptIncarnation: no event up to here is needed any more, none is held back
 }
 
 // Parked is a subject of one stream that is set aside.
@@ -46,3 +52,14 @@ type Parked struct {
 	Attempts  int // made with that event
 	RetryTime time.Time
 }
+
+// Jump is where a stream could not be read on right behind what was read before: events are not kept any more, or the
+// origin lost its log and began a new incarnation.
+type Jump struct {
+	storage.Jump
+	Stream plantmesh.StreamName
+	Time   time.Time
+}
+
+// maxJumps bounds the jumps that a status tells of.
+const maxJumps = 100

@@ -271,6 +271,521 @@ func (VerifyResult) EnumDescriptor() ([]byte, []int) {
 	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
 }
 
+// Subscription asks for streams of other sites.
+type Subscription struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Pattern of sites; `*` stands for any characters. Sites that are not known yet count, too.
+	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	// Patterns of domains.
+	Streams       []string `protobuf:"bytes,2,rep,name=streams,proto3" json:"streams,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Subscription) Reset() {
+	*x = Subscription{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Subscription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Subscription) ProtoMessage() {}
+
+func (x *Subscription) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
+func (*Subscription) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Subscription) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Subscription) GetStreams() []string {
+	if x != nil {
+		return x.Streams
+	}
+	return nil
+}
+
+// ListSubscriptionsRequest is the request of ListSubscriptions.
+type ListSubscriptionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubscriptionsRequest) Reset() {
+	*x = ListSubscriptionsRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubscriptionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubscriptionsRequest) ProtoMessage() {}
+
+func (x *ListSubscriptionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubscriptionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSubscriptionsRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{1}
+}
+
+// ListSubscriptionsResponse is the response of ListSubscriptions.
+type ListSubscriptionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From the configuration.
+	Configured []*Subscription `protobuf:"bytes,1,rep,name=configured,proto3" json:"configured,omitempty"`
+	// Added while the node ran.
+	Added         []*Subscription `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubscriptionsResponse) Reset() {
+	*x = ListSubscriptionsResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubscriptionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubscriptionsResponse) ProtoMessage() {}
+
+func (x *ListSubscriptionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubscriptionsResponse.ProtoReflect.Descriptor instead.
+func (*ListSubscriptionsResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ListSubscriptionsResponse) GetConfigured() []*Subscription {
+	if x != nil {
+		return x.Configured
+	}
+	return nil
+}
+
+func (x *ListSubscriptionsResponse) GetAdded() []*Subscription {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+// AddSubscriptionRequest is the request of AddSubscription.
+type AddSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What to subscribe to.
+	Subscription  *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddSubscriptionRequest) Reset() {
+	*x = AddSubscriptionRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddSubscriptionRequest) ProtoMessage() {}
+
+func (x *AddSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*AddSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AddSubscriptionRequest) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+// AddSubscriptionResponse is the response of AddSubscription.
+type AddSubscriptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False if it was there already.
+	Added         bool `protobuf:"varint,1,opt,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddSubscriptionResponse) Reset() {
+	*x = AddSubscriptionResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddSubscriptionResponse) ProtoMessage() {}
+
+func (x *AddSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*AddSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AddSubscriptionResponse) GetAdded() bool {
+	if x != nil {
+		return x.Added
+	}
+	return false
+}
+
+// RemoveSubscriptionRequest is the request of RemoveSubscription.
+type RemoveSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was added.
+	Subscription *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// Remove the replicas, too, that are not wanted any more.
+	RemoveReplicas bool `protobuf:"varint,2,opt,name=remove_replicas,json=removeReplicas,proto3" json:"remove_replicas,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RemoveSubscriptionRequest) Reset() {
+	*x = RemoveSubscriptionRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSubscriptionRequest) ProtoMessage() {}
+
+func (x *RemoveSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*RemoveSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RemoveSubscriptionRequest) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+func (x *RemoveSubscriptionRequest) GetRemoveReplicas() bool {
+	if x != nil {
+		return x.RemoveReplicas
+	}
+	return false
+}
+
+// RemoveSubscriptionResponse is the response of RemoveSubscription.
+type RemoveSubscriptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Replicas that were removed.
+	RemovedStreams []string `protobuf:"bytes,1,rep,name=removed_streams,json=removedStreams,proto3" json:"removed_streams,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RemoveSubscriptionResponse) Reset() {
+	*x = RemoveSubscriptionResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSubscriptionResponse) ProtoMessage() {}
+
+func (x *RemoveSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*RemoveSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RemoveSubscriptionResponse) GetRemovedStreams() []string {
+	if x != nil {
+		return x.RemovedStreams
+	}
+	return nil
+}
+
+// RemoveReplicaRequest is the request of RemoveReplica.
+type RemoveReplicaRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream, `site/domain`.
+	Stream        string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveReplicaRequest) Reset() {
+	*x = RemoveReplicaRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveReplicaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveReplicaRequest) ProtoMessage() {}
+
+func (x *RemoveReplicaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveReplicaRequest.ProtoReflect.Descriptor instead.
+func (*RemoveReplicaRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RemoveReplicaRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+// RemoveReplicaResponse is the response of RemoveReplica.
+type RemoveReplicaResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveReplicaResponse) Reset() {
+	*x = RemoveReplicaResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveReplicaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveReplicaResponse) ProtoMessage() {}
+
+func (x *RemoveReplicaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveReplicaResponse.ProtoReflect.Descriptor instead.
+func (*RemoveReplicaResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{8}
+}
+
+// ForgetSiteRequest is the request of ForgetSite.
+type ForgetSiteRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The site.
+	Site          string `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetSiteRequest) Reset() {
+	*x = ForgetSiteRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetSiteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetSiteRequest) ProtoMessage() {}
+
+func (x *ForgetSiteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetSiteRequest.ProtoReflect.Descriptor instead.
+func (*ForgetSiteRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ForgetSiteRequest) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+// ForgetSiteResponse is the response of ForgetSite.
+type ForgetSiteResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many streams it followed.
+	Streams       uint32 `protobuf:"varint,1,opt,name=streams,proto3" json:"streams,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetSiteResponse) Reset() {
+	*x = ForgetSiteResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetSiteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetSiteResponse) ProtoMessage() {}
+
+func (x *ForgetSiteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetSiteResponse.ProtoReflect.Descriptor instead.
+func (*ForgetSiteResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ForgetSiteResponse) GetStreams() uint32 {
+	if x != nil {
+		return x.Streams
+	}
+	return 0
+}
+
 // GetStatusRequest is the request of GetStatus.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -280,7 +795,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -292,7 +807,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -305,7 +820,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{0}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{11}
 }
 
 // GetStatusResponse is the response of GetStatus.
@@ -331,7 +846,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -343,7 +858,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -356,7 +871,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{1}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetStatusResponse) GetNode() *Node {
@@ -431,7 +946,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +958,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +971,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Node) GetMesh() string {
@@ -525,7 +1040,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +1052,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +1065,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Latency) GetCount() uint64 {
@@ -612,7 +1127,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +1139,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +1152,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{4}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Link) GetAddress() string {
@@ -742,7 +1257,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +1269,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +1282,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{5}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Replica) GetStream() string {
@@ -849,7 +1364,7 @@ type Follower struct {
 
 func (x *Follower) Reset() {
 	*x = Follower{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +1376,7 @@ func (x *Follower) String() string {
 func (*Follower) ProtoMessage() {}
 
 func (x *Follower) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +1389,7 @@ func (x *Follower) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follower.ProtoReflect.Descriptor instead.
 func (*Follower) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{6}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Follower) GetSite() string {
@@ -945,7 +1460,7 @@ type Adapter struct {
 
 func (x *Adapter) Reset() {
 	*x = Adapter{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1472,7 @@ func (x *Adapter) String() string {
 func (*Adapter) ProtoMessage() {}
 
 func (x *Adapter) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1485,7 @@ func (x *Adapter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adapter.ProtoReflect.Descriptor instead.
 func (*Adapter) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{7}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Adapter) GetName() string {
@@ -1027,7 +1542,7 @@ type ImportCounts struct {
 
 func (x *ImportCounts) Reset() {
 	*x = ImportCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1554,7 @@ func (x *ImportCounts) String() string {
 func (*ImportCounts) ProtoMessage() {}
 
 func (x *ImportCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1567,7 @@ func (x *ImportCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportCounts.ProtoReflect.Descriptor instead.
 func (*ImportCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{8}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ImportCounts) GetRead() uint64 {
@@ -1109,7 +1624,7 @@ type ImportedFile struct {
 
 func (x *ImportedFile) Reset() {
 	*x = ImportedFile{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1636,7 @@ func (x *ImportedFile) String() string {
 func (*ImportedFile) ProtoMessage() {}
 
 func (x *ImportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1649,7 @@ func (x *ImportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedFile.ProtoReflect.Descriptor instead.
 func (*ImportedFile) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{9}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ImportedFile) GetName() string {
@@ -1197,7 +1712,7 @@ type OdooApplier struct {
 
 func (x *OdooApplier) Reset() {
 	*x = OdooApplier{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1724,7 @@ func (x *OdooApplier) String() string {
 func (*OdooApplier) ProtoMessage() {}
 
 func (x *OdooApplier) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1737,7 @@ func (x *OdooApplier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdooApplier.ProtoReflect.Descriptor instead.
 func (*OdooApplier) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{10}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OdooApplier) GetUrl() string {
@@ -1300,7 +1815,7 @@ type ApplyCounts struct {
 
 func (x *ApplyCounts) Reset() {
 	*x = ApplyCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1827,7 @@ func (x *ApplyCounts) String() string {
 func (*ApplyCounts) ProtoMessage() {}
 
 func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1840,7 @@ func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyCounts.ProtoReflect.Descriptor instead.
 func (*ApplyCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{11}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ApplyCounts) GetApplied() uint64 {
@@ -1380,7 +1895,7 @@ type ConsumerPosition struct {
 
 func (x *ConsumerPosition) Reset() {
 	*x = ConsumerPosition{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1907,7 @@ func (x *ConsumerPosition) String() string {
 func (*ConsumerPosition) ProtoMessage() {}
 
 func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1920,7 @@ func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerPosition.ProtoReflect.Descriptor instead.
 func (*ConsumerPosition) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{12}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ConsumerPosition) GetStream() string {
@@ -1458,14 +1973,16 @@ type ParkedSubject struct {
 	// Attempts made.
 	Attempts uint32 `protobuf:"varint,9,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// When it is tried again by itself.
-	RetryTime     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=retry_time,json=retryTime,proto3" json:"retry_time,omitempty"`
+	RetryTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=retry_time,json=retryTime,proto3" json:"retry_time,omitempty"`
+	// Incarnation that the offset is of.
+	Incarnation   uint64 `protobuf:"varint,11,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ParkedSubject) Reset() {
 	*x = ParkedSubject{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1994,7 @@ func (x *ParkedSubject) String() string {
 func (*ParkedSubject) ProtoMessage() {}
 
 func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +2007,7 @@ func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedSubject.ProtoReflect.Descriptor instead.
 func (*ParkedSubject) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{13}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ParkedSubject) GetStream() string {
@@ -1563,6 +2080,13 @@ func (x *ParkedSubject) GetRetryTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ParkedSubject) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
 // VerifyRequest is the request of Verify.
 type VerifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1580,7 +2104,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +2116,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +2129,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{14}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *VerifyRequest) GetStreams() []string {
@@ -1675,7 +2199,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +2211,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +2224,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{15}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *VerifyResponse) GetStream() string {
@@ -1812,7 +2336,33 @@ var File_plantmesh_admin_v1_service_proto protoreflect.FileDescriptor
 
 const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\n" +
-	" plantmesh/admin/v1/service.proto\x12\x12plantmesh.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a plantmesh/event/v1/service.proto\"\x12\n" +
+	" plantmesh/admin/v1/service.proto\x12\x12plantmesh.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a plantmesh/event/v1/service.proto\"P\n" +
+	"\fSubscription\x12\x1a\n" +
+	"\x04from\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04from\x12$\n" +
+	"\astreams\x18\x02 \x03(\tB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\astreams\"\x1a\n" +
+	"\x18ListSubscriptionsRequest\"\x95\x01\n" +
+	"\x19ListSubscriptionsResponse\x12@\n" +
+	"\n" +
+	"configured\x18\x01 \x03(\v2 .plantmesh.admin.v1.SubscriptionR\n" +
+	"configured\x126\n" +
+	"\x05added\x18\x02 \x03(\v2 .plantmesh.admin.v1.SubscriptionR\x05added\"f\n" +
+	"\x16AddSubscriptionRequest\x12L\n" +
+	"\fsubscription\x18\x01 \x01(\v2 .plantmesh.admin.v1.SubscriptionB\x06\xbaH\x03\xc8\x01\x01R\fsubscription\"/\n" +
+	"\x17AddSubscriptionResponse\x12\x14\n" +
+	"\x05added\x18\x01 \x01(\bR\x05added\"\x92\x01\n" +
+	"\x19RemoveSubscriptionRequest\x12L\n" +
+	"\fsubscription\x18\x01 \x01(\v2 .plantmesh.admin.v1.SubscriptionB\x06\xbaH\x03\xc8\x01\x01R\fsubscription\x12'\n" +
+	"\x0fremove_replicas\x18\x02 \x01(\bR\x0eremoveReplicas\"E\n" +
+	"\x1aRemoveSubscriptionResponse\x12'\n" +
+	"\x0fremoved_streams\x18\x01 \x03(\tR\x0eremovedStreams\"6\n" +
+	"\x14RemoveReplicaRequest\x12\x1e\n" +
+	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\"\x17\n" +
+	"\x15RemoveReplicaResponse\"/\n" +
+	"\x11ForgetSiteRequest\x12\x1a\n" +
+	"\x04site\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04site\".\n" +
+	"\x12ForgetSiteResponse\x12\x18\n" +
+	"\astreams\x18\x01 \x01(\rR\astreams\"\x12\n" +
 	"\x10GetStatusRequest\"\x8e\x03\n" +
 	"\x11GetStatusResponse\x12,\n" +
 	"\x04node\x18\x01 \x01(\v2\x18.plantmesh.admin.v1.NodeR\x04node\x128\n" +
@@ -1914,7 +2464,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\vhead_offset\x18\x03 \x01(\x04R\n" +
 	"headOffset\x12\x1d\n" +
 	"\n" +
-	"lag_events\x18\x04 \x01(\x04R\tlagEvents\"\xcc\x02\n" +
+	"lag_events\x18\x04 \x01(\x04R\tlagEvents\"\xee\x02\n" +
 	"\rParkedSubject\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +
@@ -1928,7 +2478,8 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\battempts\x18\t \x01(\rR\battempts\x129\n" +
 	"\n" +
 	"retry_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\tretryTime\"\x9a\x01\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tretryTime\x12 \n" +
+	"\vincarnation\x18\v \x01(\x04R\vincarnation\"\x9a\x01\n" +
 	"\rVerifyRequest\x12#\n" +
 	"\astreams\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\astreams\x12!\n" +
 	"\ffirst_offset\x18\x02 \x01(\x04R\vfirstOffset\x12\x1f\n" +
@@ -1977,10 +2528,16 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x16VERIFY_RESULT_VERIFIED\x10\x01\x12$\n" +
 	" VERIFY_RESULT_ORIGIN_UNREACHABLE\x10\x02\x12\x19\n" +
 	"\x15VERIFY_RESULT_CORRUPT\x10\x03\x12\x1a\n" +
-	"\x16VERIFY_RESULT_DIVERGED\x10\x042\xbb\x01\n" +
+	"\x16VERIFY_RESULT_DIVERGED\x10\x042\xd1\x05\n" +
 	"\fAdminService\x12X\n" +
 	"\tGetStatus\x12$.plantmesh.admin.v1.GetStatusRequest\x1a%.plantmesh.admin.v1.GetStatusResponse\x12Q\n" +
-	"\x06Verify\x12!.plantmesh.admin.v1.VerifyRequest\x1a\".plantmesh.admin.v1.VerifyResponse0\x01BAZ?github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1;adminv1b\x06proto3"
+	"\x06Verify\x12!.plantmesh.admin.v1.VerifyRequest\x1a\".plantmesh.admin.v1.VerifyResponse0\x01\x12p\n" +
+	"\x11ListSubscriptions\x12,.plantmesh.admin.v1.ListSubscriptionsRequest\x1a-.plantmesh.admin.v1.ListSubscriptionsResponse\x12j\n" +
+	"\x0fAddSubscription\x12*.plantmesh.admin.v1.AddSubscriptionRequest\x1a+.plantmesh.admin.v1.AddSubscriptionResponse\x12s\n" +
+	"\x12RemoveSubscription\x12-.plantmesh.admin.v1.RemoveSubscriptionRequest\x1a..plantmesh.admin.v1.RemoveSubscriptionResponse\x12d\n" +
+	"\rRemoveReplica\x12(.plantmesh.admin.v1.RemoveReplicaRequest\x1a).plantmesh.admin.v1.RemoveReplicaResponse\x12[\n" +
+	"\n" +
+	"ForgetSite\x12%.plantmesh.admin.v1.ForgetSiteRequest\x1a&.plantmesh.admin.v1.ForgetSiteResponseBAZ?github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_plantmesh_admin_v1_service_proto_rawDescOnce sync.Once
@@ -1995,74 +2552,99 @@ func file_plantmesh_admin_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_plantmesh_admin_v1_service_proto_goTypes = []any{
-	(LinkState)(0),                // 0: plantmesh.admin.v1.LinkState
-	(LinkKind)(0),                 // 1: plantmesh.admin.v1.LinkKind
-	(ReplicaState)(0),             // 2: plantmesh.admin.v1.ReplicaState
-	(VerifyResult)(0),             // 3: plantmesh.admin.v1.VerifyResult
-	(*GetStatusRequest)(nil),      // 4: plantmesh.admin.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 5: plantmesh.admin.v1.GetStatusResponse
-	(*Node)(nil),                  // 6: plantmesh.admin.v1.Node
-	(*Latency)(nil),               // 7: plantmesh.admin.v1.Latency
-	(*Link)(nil),                  // 8: plantmesh.admin.v1.Link
-	(*Replica)(nil),               // 9: plantmesh.admin.v1.Replica
-	(*Follower)(nil),              // 10: plantmesh.admin.v1.Follower
-	(*Adapter)(nil),               // 11: plantmesh.admin.v1.Adapter
-	(*ImportCounts)(nil),          // 12: plantmesh.admin.v1.ImportCounts
-	(*ImportedFile)(nil),          // 13: plantmesh.admin.v1.ImportedFile
-	(*OdooApplier)(nil),           // 14: plantmesh.admin.v1.OdooApplier
-	(*ApplyCounts)(nil),           // 15: plantmesh.admin.v1.ApplyCounts
-	(*ConsumerPosition)(nil),      // 16: plantmesh.admin.v1.ConsumerPosition
-	(*ParkedSubject)(nil),         // 17: plantmesh.admin.v1.ParkedSubject
-	(*VerifyRequest)(nil),         // 18: plantmesh.admin.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 19: plantmesh.admin.v1.VerifyResponse
-	(*v1.StreamInfo)(nil),         // 20: plantmesh.event.v1.StreamInfo
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
+	(LinkState)(0),                     // 0: plantmesh.admin.v1.LinkState
+	(LinkKind)(0),                      // 1: plantmesh.admin.v1.LinkKind
+	(ReplicaState)(0),                  // 2: plantmesh.admin.v1.ReplicaState
+	(VerifyResult)(0),                  // 3: plantmesh.admin.v1.VerifyResult
+	(*Subscription)(nil),               // 4: plantmesh.admin.v1.Subscription
+	(*ListSubscriptionsRequest)(nil),   // 5: plantmesh.admin.v1.ListSubscriptionsRequest
+	(*ListSubscriptionsResponse)(nil),  // 6: plantmesh.admin.v1.ListSubscriptionsResponse
+	(*AddSubscriptionRequest)(nil),     // 7: plantmesh.admin.v1.AddSubscriptionRequest
+	(*AddSubscriptionResponse)(nil),    // 8: plantmesh.admin.v1.AddSubscriptionResponse
+	(*RemoveSubscriptionRequest)(nil),  // 9: plantmesh.admin.v1.RemoveSubscriptionRequest
+	(*RemoveSubscriptionResponse)(nil), // 10: plantmesh.admin.v1.RemoveSubscriptionResponse
+	(*RemoveReplicaRequest)(nil),       // 11: plantmesh.admin.v1.RemoveReplicaRequest
+	(*RemoveReplicaResponse)(nil),      // 12: plantmesh.admin.v1.RemoveReplicaResponse
+	(*ForgetSiteRequest)(nil),          // 13: plantmesh.admin.v1.ForgetSiteRequest
+	(*ForgetSiteResponse)(nil),         // 14: plantmesh.admin.v1.ForgetSiteResponse
+	(*GetStatusRequest)(nil),           // 15: plantmesh.admin.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 16: plantmesh.admin.v1.GetStatusResponse
+	(*Node)(nil),                       // 17: plantmesh.admin.v1.Node
+	(*Latency)(nil),                    // 18: plantmesh.admin.v1.Latency
+	(*Link)(nil),                       // 19: plantmesh.admin.v1.Link
+	(*Replica)(nil),                    // 20: plantmesh.admin.v1.Replica
+	(*Follower)(nil),                   // 21: plantmesh.admin.v1.Follower
+	(*Adapter)(nil),                    // 22: plantmesh.admin.v1.Adapter
+	(*ImportCounts)(nil),               // 23: plantmesh.admin.v1.ImportCounts
+	(*ImportedFile)(nil),               // 24: plantmesh.admin.v1.ImportedFile
+	(*OdooApplier)(nil),                // 25: plantmesh.admin.v1.OdooApplier
+	(*ApplyCounts)(nil),                // 26: plantmesh.admin.v1.ApplyCounts
+	(*ConsumerPosition)(nil),           // 27: plantmesh.admin.v1.ConsumerPosition
+	(*ParkedSubject)(nil),              // 28: plantmesh.admin.v1.ParkedSubject
+	(*VerifyRequest)(nil),              // 29: plantmesh.admin.v1.VerifyRequest
+	(*VerifyResponse)(nil),             // 30: plantmesh.admin.v1.VerifyResponse
+	(*v1.StreamInfo)(nil),              // 31: plantmesh.event.v1.StreamInfo
+	(*timestamppb.Timestamp)(nil),      // 32: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 33: google.protobuf.Duration
 }
 var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
-	6,  // 0: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
-	20, // 1: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	8,  // 2: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
-	9,  // 3: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
-	10, // 4: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
-	11, // 5: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
-	14, // 6: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
-	21, // 7: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
-	7,  // 8: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
-	22, // 9: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
-	22, // 10: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
-	22, // 11: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
-	0,  // 12: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
-	21, // 13: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
-	22, // 14: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
-	22, // 15: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
-	21, // 16: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
-	1,  // 17: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
-	2,  // 18: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
-	22, // 19: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	21, // 20: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
-	12, // 21: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
-	13, // 22: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
-	12, // 23: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
-	15, // 24: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	16, // 25: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	17, // 26: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	7,  // 27: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	21, // 28: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	21, // 29: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	3,  // 30: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	21, // 31: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	4,  // 32: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	18, // 33: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	5,  // 34: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	19, // 35: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	34, // [34:36] is the sub-list for method output_type
-	32, // [32:34] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	4,  // 0: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
+	4,  // 1: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
+	4,  // 2: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	4,  // 3: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	17, // 4: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
+	31, // 5: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	19, // 6: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
+	20, // 7: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
+	21, // 8: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
+	22, // 9: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
+	25, // 10: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
+	32, // 11: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	18, // 12: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
+	33, // 13: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
+	33, // 14: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
+	33, // 15: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
+	0,  // 16: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
+	32, // 17: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
+	33, // 18: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
+	33, // 19: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
+	32, // 20: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
+	1,  // 21: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
+	2,  // 22: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
+	33, // 23: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
+	32, // 24: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	23, // 25: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
+	24, // 26: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
+	23, // 27: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
+	26, // 28: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	27, // 29: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	28, // 30: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	18, // 31: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
+	32, // 32: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	32, // 33: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	3,  // 34: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	32, // 35: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	15, // 36: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	29, // 37: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	5,  // 38: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	7,  // 39: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	9,  // 40: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	11, // 41: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	13, // 42: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	16, // 43: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	30, // 44: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	6,  // 45: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	8,  // 46: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	10, // 47: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	12, // 48: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	14, // 49: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	43, // [43:50] is the sub-list for method output_type
+	36, // [36:43] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
@@ -2076,7 +2658,7 @@ func file_plantmesh_admin_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_admin_v1_service_proto_rawDesc), len(file_plantmesh_admin_v1_service_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   16,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,8 +21,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_GetStatus_FullMethodName = "/plantmesh.admin.v1.AdminService/GetStatus"
-	AdminService_Verify_FullMethodName    = "/plantmesh.admin.v1.AdminService/Verify"
+	AdminService_GetStatus_FullMethodName          = "/plantmesh.admin.v1.AdminService/GetStatus"
+	AdminService_Verify_FullMethodName             = "/plantmesh.admin.v1.AdminService/Verify"
+	AdminService_ListSubscriptions_FullMethodName  = "/plantmesh.admin.v1.AdminService/ListSubscriptions"
+	AdminService_AddSubscription_FullMethodName    = "/plantmesh.admin.v1.AdminService/AddSubscription"
+	AdminService_RemoveSubscription_FullMethodName = "/plantmesh.admin.v1.AdminService/RemoveSubscription"
+	AdminService_RemoveReplica_FullMethodName      = "/plantmesh.admin.v1.AdminService/RemoveReplica"
+	AdminService_ForgetSite_FullMethodName         = "/plantmesh.admin.v1.AdminService/ForgetSite"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -46,6 +51,33 @@ type AdminServiceClient interface {
 	//
 	// Errors: NOT_FOUND (UNKNOWN_STREAM), PERMISSION_DENIED (NOT_AN_ADMIN).
 	Verify(ctx context.Context, in *VerifyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VerifyResponse], error)
+	// ListSubscriptions returns what this site replicates from others: what its configuration names, and what was added since.
+	//
+	// Errors: PERMISSION_DENIED (NOT_AN_ADMIN).
+	ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error)
+	// AddSubscription subscribes to further streams, at once and for good.
+	//
+	// Guarantee: it is durable when the call returns. One that is there already is added no second time.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST), PERMISSION_DENIED (NOT_AN_ADMIN).
+	AddSubscription(ctx context.Context, in *AddSubscriptionRequest, opts ...grpc.CallOption) (*AddSubscriptionResponse, error)
+	// RemoveSubscription takes back what AddSubscription added. What the configuration names is removed there.
+	//
+	// Guarantee: when the call returns, nothing more is replicated because of it.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if there is none such, PERMISSION_DENIED (NOT_AN_ADMIN).
+	RemoveSubscription(ctx context.Context, in *RemoveSubscriptionRequest, opts ...grpc.CallOption) (*RemoveSubscriptionResponse, error)
+	// RemoveReplica removes the copy of a stream of another site, to free its space or to fetch it anew.
+	//
+	// Guarantee: the stream of this site itself is never removed. One that is still subscribed to is fetched again, from the earliest event
+	// that somebody retains.
+	//
+	// Errors: NOT_FOUND (UNKNOWN_STREAM), INVALID_ARGUMENT (INVALID_REQUEST) for a stream of this site, PERMISSION_DENIED (NOT_AN_ADMIN).
+	RemoveReplica(ctx context.Context, in *RemoveReplicaRequest, opts ...grpc.CallOption) (*RemoveReplicaResponse, error)
+	// ForgetSite drops a site that followed streams of this one and will not come back: retention is not held back for it any more.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if it never followed any, PERMISSION_DENIED (NOT_AN_ADMIN).
+	ForgetSite(ctx context.Context, in *ForgetSiteRequest, opts ...grpc.CallOption) (*ForgetSiteResponse, error)
 }
 
 type adminServiceClient struct {
@@ -85,6 +117,56 @@ func (c *adminServiceClient) Verify(ctx context.Context, in *VerifyRequest, opts
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_VerifyClient = grpc.ServerStreamingClient[VerifyResponse]
 
+func (c *adminServiceClient) ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSubscriptionsResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListSubscriptions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) AddSubscription(ctx context.Context, in *AddSubscriptionRequest, opts ...grpc.CallOption) (*AddSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddSubscriptionResponse)
+	err := c.cc.Invoke(ctx, AdminService_AddSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) RemoveSubscription(ctx context.Context, in *RemoveSubscriptionRequest, opts ...grpc.CallOption) (*RemoveSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveSubscriptionResponse)
+	err := c.cc.Invoke(ctx, AdminService_RemoveSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) RemoveReplica(ctx context.Context, in *RemoveReplicaRequest, opts ...grpc.CallOption) (*RemoveReplicaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveReplicaResponse)
+	err := c.cc.Invoke(ctx, AdminService_RemoveReplica_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ForgetSite(ctx context.Context, in *ForgetSiteRequest, opts ...grpc.CallOption) (*ForgetSiteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetSiteResponse)
+	err := c.cc.Invoke(ctx, AdminService_ForgetSite_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -106,6 +188,33 @@ type AdminServiceServer interface {
 	//
 	// Errors: NOT_FOUND (UNKNOWN_STREAM), PERMISSION_DENIED (NOT_AN_ADMIN).
 	Verify(*VerifyRequest, grpc.ServerStreamingServer[VerifyResponse]) error
+	// ListSubscriptions returns what this site replicates from others: what its configuration names, and what was added since.
+	//
+	// Errors: PERMISSION_DENIED (NOT_AN_ADMIN).
+	ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error)
+	// AddSubscription subscribes to further streams, at once and for good.
+	//
+	// Guarantee: it is durable when the call returns. One that is there already is added no second time.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST), PERMISSION_DENIED (NOT_AN_ADMIN).
+	AddSubscription(context.Context, *AddSubscriptionRequest) (*AddSubscriptionResponse, error)
+	// RemoveSubscription takes back what AddSubscription added. What the configuration names is removed there.
+	//
+	// Guarantee: when the call returns, nothing more is replicated because of it.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if there is none such, PERMISSION_DENIED (NOT_AN_ADMIN).
+	RemoveSubscription(context.Context, *RemoveSubscriptionRequest) (*RemoveSubscriptionResponse, error)
+	// RemoveReplica removes the copy of a stream of another site, to free its space or to fetch it anew.
+	//
+	// Guarantee: the stream of this site itself is never removed. One that is still subscribed to is fetched again, from the earliest event
+	// that somebody retains.
+	//
+	// Errors: NOT_FOUND (UNKNOWN_STREAM), INVALID_ARGUMENT (INVALID_REQUEST) for a stream of this site, PERMISSION_DENIED (NOT_AN_ADMIN).
+	RemoveReplica(context.Context, *RemoveReplicaRequest) (*RemoveReplicaResponse, error)
+	// ForgetSite drops a site that followed streams of this one and will not come back: retention is not held back for it any more.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if it never followed any, PERMISSION_DENIED (NOT_AN_ADMIN).
+	ForgetSite(context.Context, *ForgetSiteRequest) (*ForgetSiteResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -121,6 +230,21 @@ func (UnimplementedAdminServiceServer) GetStatus(context.Context, *GetStatusRequ
 }
 func (UnimplementedAdminServiceServer) Verify(*VerifyRequest, grpc.ServerStreamingServer[VerifyResponse]) error {
 	return status.Error(codes.Unimplemented, "method Verify not implemented")
+}
+func (UnimplementedAdminServiceServer) ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSubscriptions not implemented")
+}
+func (UnimplementedAdminServiceServer) AddSubscription(context.Context, *AddSubscriptionRequest) (*AddSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddSubscription not implemented")
+}
+func (UnimplementedAdminServiceServer) RemoveSubscription(context.Context, *RemoveSubscriptionRequest) (*RemoveSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveSubscription not implemented")
+}
+func (UnimplementedAdminServiceServer) RemoveReplica(context.Context, *RemoveReplicaRequest) (*RemoveReplicaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveReplica not implemented")
+}
+func (UnimplementedAdminServiceServer) ForgetSite(context.Context, *ForgetSiteRequest) (*ForgetSiteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetSite not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -172,6 +296,96 @@ func _AdminService_Verify_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_VerifyServer = grpc.ServerStreamingServer[VerifyResponse]
 
+func _AdminService_ListSubscriptions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSubscriptionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListSubscriptions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListSubscriptions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListSubscriptions(ctx, req.(*ListSubscriptionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_AddSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).AddSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_AddSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).AddSubscription(ctx, req.(*AddSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_RemoveSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RemoveSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RemoveSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RemoveSubscription(ctx, req.(*RemoveSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_RemoveReplica_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveReplicaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RemoveReplica(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RemoveReplica_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RemoveReplica(ctx, req.(*RemoveReplicaRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ForgetSite_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetSiteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ForgetSite(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ForgetSite_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ForgetSite(ctx, req.(*ForgetSiteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -182,6 +396,26 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStatus",
 			Handler:    _AdminService_GetStatus_Handler,
+		},
+		{
+			MethodName: "ListSubscriptions",
+			Handler:    _AdminService_ListSubscriptions_Handler,
+		},
+		{
+			MethodName: "AddSubscription",
+			Handler:    _AdminService_AddSubscription_Handler,
+		},
+		{
+			MethodName: "RemoveSubscription",
+			Handler:    _AdminService_RemoveSubscription_Handler,
+		},
+		{
+			MethodName: "RemoveReplica",
+			Handler:    _AdminService_RemoveReplica_Handler,
+		},
+		{
+			MethodName: "ForgetSite",
+			Handler:    _AdminService_ForgetSite_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

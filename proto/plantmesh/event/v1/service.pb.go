@@ -1111,7 +1111,9 @@ type StreamInfo struct {
 	// Stored bytes of its blocks, compressed.
 	StoredBytes uint64 `protobuf:"varint,7,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
 	// False at the origin, true at every other site.
-	Replica       bool `protobuf:"varint,8,opt,name=replica,proto3" json:"replica,omitempty"`
+	Replica bool `protobuf:"varint,8,opt,name=replica,proto3" json:"replica,omitempty"`
+	// Why events are still held that the site's retention would let go; empty if none are.
+	RetentionHold string `protobuf:"bytes,9,opt,name=retention_hold,json=retentionHold,proto3" json:"retention_hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1200,6 +1202,13 @@ func (x *StreamInfo) GetReplica() bool {
 		return x.Replica
 	}
 	return false
+}
+
+func (x *StreamInfo) GetRetentionHold() string {
+	if x != nil {
+		return x.RetentionHold
+	}
+	return ""
 }
 
 // ListStreamsRequest is the request of ListStreams.
@@ -1353,7 +1362,7 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\x10GetEventResponse\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x127\n" +
-	"\x05event\x18\x03 \x01(\v2!.plantmesh.event.v1.RecordedEventR\x05event\"\x9e\x02\n" +
+	"\x05event\x18\x03 \x01(\v2!.plantmesh.event.v1.RecordedEventR\x05event\"\xc5\x02\n" +
 	"\n" +
 	"StreamInfo\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
@@ -1364,7 +1373,8 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"headOffset\x127\n" +
 	"\thead_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bheadTime\x12!\n" +
 	"\fstored_bytes\x18\a \x01(\x04R\vstoredBytes\x12\x18\n" +
-	"\areplica\x18\b \x01(\bR\areplica\"\x14\n" +
+	"\areplica\x18\b \x01(\bR\areplica\x12%\n" +
+	"\x0eretention_hold\x18\t \x01(\tR\rretentionHold\"\x14\n" +
 	"\x12ListStreamsRequest\"O\n" +
 	"\x13ListStreamsResponse\x128\n" +
 	"\astreams\x18\x01 \x03(\v2\x1e.plantmesh.event.v1.StreamInfoR\astreams*P\n" +
