@@ -6,7 +6,7 @@ GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 
-.PHONY: help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-python test-odoo test-jaeger
+.PHONY: help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-jaeger
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ bench: ## benchmarks; BENCHTIME=5s for steadier figures
 
 demo: ## five sites, and what breaks them
 	$(GO) run ./cmd/plantmesh demo
+
+test-net: ## real nodes in network namespaces: cut, stopped, killed, starved (Linux, root, iproute2)
+	PLANTMESH_NETLAB=1 $(GO) test -count=1 -parallel 8 -timeout 15m -v ./cmd/plantmesh/internal/netlab
 
 test-python: ## the Python example on a real node (protoc, its gRPC plugin, python3-grpcio)
 	$(GO) test -count=1 -run Python -v .
