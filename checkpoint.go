@@ -48,6 +48,7 @@ type KeyID [16]byte
 const (
 	checkpointContext = "plantmesh checkpoint v1\x00"
 	siteKeyContext    = "plantmesh site key v1\x00"
+	memberCardContext = "plantmesh member card v1\x00"
 )
 
 func (k KeyID) of(public ed25519.PublicKey) KeyID {
@@ -70,6 +71,11 @@ func (k *SigningKey) Voucher() []byte { return k.voucher }
 
 // ID names the key.
 func (k *SigningKey) ID() KeyID { return k.id }
+
+// SignMemberCard signs a serialized peerv1.MemberCard.
+func (k *SigningKey) SignMemberCard(card []byte) []byte {
+	return ed25519.Sign(k.private, append([]byte(memberCardContext), card...))
+}
 
 // Sign returns the checkpoint with Signed set.
 func (k *SigningKey) Sign(c Checkpoint) (Checkpoint, error) {

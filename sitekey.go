@@ -24,9 +24,15 @@ import (
 // SiteKey is the public half of a site's signing key.
 type SiteKey struct {
 	Site   SiteID
+	Region string // of the site, as the certificate says
 	Public ed25519.PublicKey
 	ID     KeyID
 	Time   time.Time // when the certificate vouched for it
+}
+
+// SignedMemberCard tells whether the site signed a serialized peerv1.MemberCard with this key.
+func (k SiteKey) SignedMemberCard(card, signature []byte) bool {
+	return len(k.Public) == ed25519.PublicKeySize && ed25519.Verify(k.Public, append([]byte(memberCardContext), card...), signature)
 }
 
 // maxVoucherSkew is how far ahead a voucher's clock may be.
@@ -191,7 +197,7 @@ func checkVoucher(voucher []byte, mesh string, roots *x509.CertPool, now time.Ti
 		return wrong("%w", err)
 	}
 	public := ed25519.PublicKey(m.GetPublicKey())
-	return SiteKey{Site: id.Site, Public: public, ID: KeyID{}.of(public), Time: at}, nil
+	return SiteKey{Site: id.Site, Region: id.Region, Public: public, ID: KeyID{}.of(public), Time: at}, nil
 }
 
 func checkSignature(leaf *x509.Certificate, message, signature []byte) error {

@@ -149,6 +149,67 @@ func (LinkKind) EnumDescriptor() ([]byte, []int) {
 	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{1}
 }
 
+// MemberState is what is known of a site of the mesh.
+type MemberState int32
+
+const (
+	// Not set.
+	MemberState_MEMBER_STATE_UNSPECIFIED MemberState = 0
+	// It answers.
+	MemberState_MEMBER_STATE_ALIVE MemberState = 1
+	// It does not answer, and has some seconds left to.
+	MemberState_MEMBER_STATE_SUSPECT MemberState = 2
+	// It does not answer, to anybody who can be asked.
+	MemberState_MEMBER_STATE_DEAD MemberState = 3
+	// It said that it stops.
+	MemberState_MEMBER_STATE_LEFT MemberState = 4
+)
+
+// Enum value maps for MemberState.
+var (
+	MemberState_name = map[int32]string{
+		0: "MEMBER_STATE_UNSPECIFIED",
+		1: "MEMBER_STATE_ALIVE",
+		2: "MEMBER_STATE_SUSPECT",
+		3: "MEMBER_STATE_DEAD",
+		4: "MEMBER_STATE_LEFT",
+	}
+	MemberState_value = map[string]int32{
+		"MEMBER_STATE_UNSPECIFIED": 0,
+		"MEMBER_STATE_ALIVE":       1,
+		"MEMBER_STATE_SUSPECT":     2,
+		"MEMBER_STATE_DEAD":        3,
+		"MEMBER_STATE_LEFT":        4,
+	}
+)
+
+func (x MemberState) Enum() *MemberState {
+	p := new(MemberState)
+	*p = x
+	return p
+}
+
+func (x MemberState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MemberState) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_admin_v1_service_proto_enumTypes[2].Descriptor()
+}
+
+func (MemberState) Type() protoreflect.EnumType {
+	return &file_plantmesh_admin_v1_service_proto_enumTypes[2]
+}
+
+func (x MemberState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MemberState.Descriptor instead.
+func (MemberState) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
+}
+
 // ReplicaState is where the replication of a stream stands.
 type ReplicaState int32
 
@@ -194,11 +255,11 @@ func (x ReplicaState) String() string {
 }
 
 func (ReplicaState) Descriptor() protoreflect.EnumDescriptor {
-	return file_plantmesh_admin_v1_service_proto_enumTypes[2].Descriptor()
+	return file_plantmesh_admin_v1_service_proto_enumTypes[3].Descriptor()
 }
 
 func (ReplicaState) Type() protoreflect.EnumType {
-	return &file_plantmesh_admin_v1_service_proto_enumTypes[2]
+	return &file_plantmesh_admin_v1_service_proto_enumTypes[3]
 }
 
 func (x ReplicaState) Number() protoreflect.EnumNumber {
@@ -207,7 +268,7 @@ func (x ReplicaState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReplicaState.Descriptor instead.
 func (ReplicaState) EnumDescriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
 }
 
 // VerifyResult is what verification of a stream found.
@@ -255,11 +316,11 @@ func (x VerifyResult) String() string {
 }
 
 func (VerifyResult) Descriptor() protoreflect.EnumDescriptor {
-	return file_plantmesh_admin_v1_service_proto_enumTypes[3].Descriptor()
+	return file_plantmesh_admin_v1_service_proto_enumTypes[4].Descriptor()
 }
 
 func (VerifyResult) Type() protoreflect.EnumType {
-	return &file_plantmesh_admin_v1_service_proto_enumTypes[3]
+	return &file_plantmesh_admin_v1_service_proto_enumTypes[4]
 }
 
 func (x VerifyResult) Number() protoreflect.EnumNumber {
@@ -268,7 +329,7 @@ func (x VerifyResult) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use VerifyResult.Descriptor instead.
 func (VerifyResult) EnumDescriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{4}
 }
 
 // Subscription asks for streams of other sites.
@@ -839,7 +900,11 @@ type GetStatusResponse struct {
 	// Adapters, ordered by name.
 	Adapters []*Adapter `protobuf:"bytes,6,rep,name=adapters,proto3" json:"adapters,omitempty"`
 	// The Odoo applier, where the node faces Odoo.
-	Odoo          *OdooApplier `protobuf:"bytes,7,opt,name=odoo,proto3" json:"odoo,omitempty"`
+	Odoo *OdooApplier `protobuf:"bytes,7,opt,name=odoo,proto3" json:"odoo,omitempty"`
+	// Other sites of the mesh, ordered by name.
+	Members []*Member `protobuf:"bytes,20,rep,name=members,proto3" json:"members,omitempty"`
+	// How often the clock of a linked site has passed the limit of the configuration, since the node started.
+	ClockSkews    uint64 `protobuf:"varint,21,opt,name=clock_skews,json=clockSkews,proto3" json:"clock_skews,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -921,6 +986,20 @@ func (x *GetStatusResponse) GetOdoo() *OdooApplier {
 		return x.Odoo
 	}
 	return nil
+}
+
+func (x *GetStatusResponse) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetClockSkews() uint64 {
+	if x != nil {
+		return x.ClockSkews
+	}
+	return 0
 }
 
 // Node says what runs.
@@ -1232,6 +1311,260 @@ func (x *Link) GetKind() LinkKind {
 	return LinkKind_LINK_KIND_UNSPECIFIED
 }
 
+// Member is another site of the mesh, known by gossip.
+type Member struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Site.
+	Site string `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
+	// Its region.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// Its software version.
+	Version string `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// State.
+	State MemberState `protobuf:"varint,4,opt,name=state,proto3,enum=plantmesh.admin.v1.MemberState" json:"state,omitempty"`
+	// When that state was noticed here.
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Why it is not alive.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// host:port that it advertises; empty if none.
+	Address string `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
+	// Nobody can dial it.
+	Outbound bool `protobuf:"varint,8,opt,name=outbound,proto3" json:"outbound,omitempty"`
+	// How it is reached: its own name over a link, another site's that passes gossip on, empty if there is no way.
+	Via string `protobuf:"bytes,9,opt,name=via,proto3" json:"via,omitempty"`
+	// Links on that way.
+	Hops uint32 `protobuf:"varint,10,opt,name=hops,proto3" json:"hops,omitempty"`
+	// Sites that it says it has links with.
+	Links []string `protobuf:"bytes,11,rep,name=links,proto3" json:"links,omitempty"`
+	// Lowest protocol version spoken.
+	MinProtocol uint32 `protobuf:"varint,12,opt,name=min_protocol,json=minProtocol,proto3" json:"min_protocol,omitempty"`
+	// Highest protocol version spoken.
+	MaxProtocol uint32 `protobuf:"varint,13,opt,name=max_protocol,json=maxProtocol,proto3" json:"max_protocol,omitempty"`
+	// Its clock minus this node's; absent where there is no link to measure it over.
+	ClockOffset *durationpb.Duration `protobuf:"bytes,14,opt,name=clock_offset,json=clockOffset,proto3" json:"clock_offset,omitempty"`
+	// True if that is beyond the limit of the configuration.
+	ClockSkewed bool `protobuf:"varint,15,opt,name=clock_skewed,json=clockSkewed,proto3" json:"clock_skewed,omitempty"`
+	// Round trip over a link; absent without one.
+	RoundTrip *durationpb.Duration `protobuf:"bytes,16,opt,name=round_trip,json=roundTrip,proto3" json:"round_trip,omitempty"`
+	// How far it holds streams that every site may have, as it said last.
+	Streams       []*MemberStream `protobuf:"bytes,17,rep,name=streams,proto3" json:"streams,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Member) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *Member) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Member) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Member) GetState() MemberState {
+	if x != nil {
+		return x.State
+	}
+	return MemberState_MEMBER_STATE_UNSPECIFIED
+}
+
+func (x *Member) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Member) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Member) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Member) GetOutbound() bool {
+	if x != nil {
+		return x.Outbound
+	}
+	return false
+}
+
+func (x *Member) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
+func (x *Member) GetHops() uint32 {
+	if x != nil {
+		return x.Hops
+	}
+	return 0
+}
+
+func (x *Member) GetLinks() []string {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *Member) GetMinProtocol() uint32 {
+	if x != nil {
+		return x.MinProtocol
+	}
+	return 0
+}
+
+func (x *Member) GetMaxProtocol() uint32 {
+	if x != nil {
+		return x.MaxProtocol
+	}
+	return 0
+}
+
+func (x *Member) GetClockOffset() *durationpb.Duration {
+	if x != nil {
+		return x.ClockOffset
+	}
+	return nil
+}
+
+func (x *Member) GetClockSkewed() bool {
+	if x != nil {
+		return x.ClockSkewed
+	}
+	return false
+}
+
+func (x *Member) GetRoundTrip() *durationpb.Duration {
+	if x != nil {
+		return x.RoundTrip
+	}
+	return nil
+}
+
+func (x *Member) GetStreams() []*MemberStream {
+	if x != nil {
+		return x.Streams
+	}
+	return nil
+}
+
+// MemberStream is how far a member holds a stream.
+type MemberStream struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name, `site/domain`.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Incarnation.
+	Incarnation uint64 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Last durable offset there.
+	Offset        uint64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberStream) Reset() {
+	*x = MemberStream{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberStream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberStream) ProtoMessage() {}
+
+func (x *MemberStream) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberStream.ProtoReflect.Descriptor instead.
+func (*MemberStream) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *MemberStream) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *MemberStream) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *MemberStream) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
 // Replica is a stream replicated from a peer to this node.
 type Replica struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1257,7 +1590,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1602,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1615,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{16}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Replica) GetStream() string {
@@ -1364,7 +1697,7 @@ type Follower struct {
 
 func (x *Follower) Reset() {
 	*x = Follower{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1709,7 @@ func (x *Follower) String() string {
 func (*Follower) ProtoMessage() {}
 
 func (x *Follower) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1722,7 @@ func (x *Follower) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follower.ProtoReflect.Descriptor instead.
 func (*Follower) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{17}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Follower) GetSite() string {
@@ -1460,7 +1793,7 @@ type Adapter struct {
 
 func (x *Adapter) Reset() {
 	*x = Adapter{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1805,7 @@ func (x *Adapter) String() string {
 func (*Adapter) ProtoMessage() {}
 
 func (x *Adapter) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1818,7 @@ func (x *Adapter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adapter.ProtoReflect.Descriptor instead.
 func (*Adapter) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{18}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Adapter) GetName() string {
@@ -1542,7 +1875,7 @@ type ImportCounts struct {
 
 func (x *ImportCounts) Reset() {
 	*x = ImportCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1887,7 @@ func (x *ImportCounts) String() string {
 func (*ImportCounts) ProtoMessage() {}
 
 func (x *ImportCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1900,7 @@ func (x *ImportCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportCounts.ProtoReflect.Descriptor instead.
 func (*ImportCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{19}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ImportCounts) GetRead() uint64 {
@@ -1624,7 +1957,7 @@ type ImportedFile struct {
 
 func (x *ImportedFile) Reset() {
 	*x = ImportedFile{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1969,7 @@ func (x *ImportedFile) String() string {
 func (*ImportedFile) ProtoMessage() {}
 
 func (x *ImportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1982,7 @@ func (x *ImportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedFile.ProtoReflect.Descriptor instead.
 func (*ImportedFile) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{20}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ImportedFile) GetName() string {
@@ -1712,7 +2045,7 @@ type OdooApplier struct {
 
 func (x *OdooApplier) Reset() {
 	*x = OdooApplier{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +2057,7 @@ func (x *OdooApplier) String() string {
 func (*OdooApplier) ProtoMessage() {}
 
 func (x *OdooApplier) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +2070,7 @@ func (x *OdooApplier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdooApplier.ProtoReflect.Descriptor instead.
 func (*OdooApplier) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{21}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OdooApplier) GetUrl() string {
@@ -1815,7 +2148,7 @@ type ApplyCounts struct {
 
 func (x *ApplyCounts) Reset() {
 	*x = ApplyCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +2160,7 @@ func (x *ApplyCounts) String() string {
 func (*ApplyCounts) ProtoMessage() {}
 
 func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +2173,7 @@ func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyCounts.ProtoReflect.Descriptor instead.
 func (*ApplyCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{22}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ApplyCounts) GetApplied() uint64 {
@@ -1895,7 +2228,7 @@ type ConsumerPosition struct {
 
 func (x *ConsumerPosition) Reset() {
 	*x = ConsumerPosition{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +2240,7 @@ func (x *ConsumerPosition) String() string {
 func (*ConsumerPosition) ProtoMessage() {}
 
 func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2253,7 @@ func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerPosition.ProtoReflect.Descriptor instead.
 func (*ConsumerPosition) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{23}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ConsumerPosition) GetStream() string {
@@ -1982,7 +2315,7 @@ type ParkedSubject struct {
 
 func (x *ParkedSubject) Reset() {
 	*x = ParkedSubject{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1994,7 +2327,7 @@ func (x *ParkedSubject) String() string {
 func (*ParkedSubject) ProtoMessage() {}
 
 func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2007,7 +2340,7 @@ func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedSubject.ProtoReflect.Descriptor instead.
 func (*ParkedSubject) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{24}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ParkedSubject) GetStream() string {
@@ -2104,7 +2437,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2449,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2462,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{25}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *VerifyRequest) GetStreams() []string {
@@ -2199,7 +2532,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2544,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2557,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{26}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VerifyResponse) GetStream() string {
@@ -2363,7 +2696,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x04site\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04site\".\n" +
 	"\x12ForgetSiteResponse\x12\x18\n" +
 	"\astreams\x18\x01 \x01(\rR\astreams\"\x12\n" +
-	"\x10GetStatusRequest\"\x8e\x03\n" +
+	"\x10GetStatusRequest\"\xe5\x03\n" +
 	"\x11GetStatusResponse\x12,\n" +
 	"\x04node\x18\x01 \x01(\v2\x18.plantmesh.admin.v1.NodeR\x04node\x128\n" +
 	"\astreams\x18\x02 \x03(\v2\x1e.plantmesh.event.v1.StreamInfoR\astreams\x12.\n" +
@@ -2371,7 +2704,10 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\breplicas\x18\x04 \x03(\v2\x1b.plantmesh.admin.v1.ReplicaR\breplicas\x12:\n" +
 	"\tfollowers\x18\x05 \x03(\v2\x1c.plantmesh.admin.v1.FollowerR\tfollowers\x127\n" +
 	"\badapters\x18\x06 \x03(\v2\x1b.plantmesh.admin.v1.AdapterR\badapters\x123\n" +
-	"\x04odoo\x18\a \x01(\v2\x1f.plantmesh.admin.v1.OdooApplierR\x04odoo\"\x88\x02\n" +
+	"\x04odoo\x18\a \x01(\v2\x1f.plantmesh.admin.v1.OdooApplierR\x04odoo\x124\n" +
+	"\amembers\x18\x14 \x03(\v2\x1a.plantmesh.admin.v1.MemberR\amembers\x12\x1f\n" +
+	"\vclock_skews\x18\x15 \x01(\x04R\n" +
+	"clockSkews\"\x88\x02\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04mesh\x18\x01 \x01(\tR\x04mesh\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x16\n" +
@@ -2400,7 +2736,31 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\n" +
 	"retry_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tretryTime\x120\n" +
-	"\x04kind\x18\v \x01(\x0e2\x1c.plantmesh.admin.v1.LinkKindR\x04kind\"\x97\x02\n" +
+	"\x04kind\x18\v \x01(\x0e2\x1c.plantmesh.admin.v1.LinkKindR\x04kind\"\xde\x04\n" +
+	"\x06Member\x12\x12\n" +
+	"\x04site\x18\x01 \x01(\tR\x04site\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\tR\x06region\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x125\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x1f.plantmesh.admin.v1.MemberStateR\x05state\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x18\n" +
+	"\aaddress\x18\a \x01(\tR\aaddress\x12\x1a\n" +
+	"\boutbound\x18\b \x01(\bR\boutbound\x12\x10\n" +
+	"\x03via\x18\t \x01(\tR\x03via\x12\x12\n" +
+	"\x04hops\x18\n" +
+	" \x01(\rR\x04hops\x12\x14\n" +
+	"\x05links\x18\v \x03(\tR\x05links\x12!\n" +
+	"\fmin_protocol\x18\f \x01(\rR\vminProtocol\x12!\n" +
+	"\fmax_protocol\x18\r \x01(\rR\vmaxProtocol\x12<\n" +
+	"\fclock_offset\x18\x0e \x01(\v2\x19.google.protobuf.DurationR\vclockOffset\x12!\n" +
+	"\fclock_skewed\x18\x0f \x01(\bR\vclockSkewed\x128\n" +
+	"\n" +
+	"round_trip\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\troundTrip\x12:\n" +
+	"\astreams\x18\x11 \x03(\v2 .plantmesh.admin.v1.MemberStreamR\astreams\"`\n" +
+	"\fMemberStream\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x04R\x06offset\"\x97\x02\n" +
 	"\aReplica\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x12\n" +
 	"\x04link\x18\x02 \x01(\tR\x04link\x126\n" +
@@ -2516,7 +2876,13 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x15LINK_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10LINK_KIND_DIALED\x10\x01\x12\x1e\n" +
 	"\x1aLINK_KIND_REVERSE_ACCEPTED\x10\x02\x12\x1c\n" +
-	"\x18LINK_KIND_REVERSE_SERVED\x10\x03*\xa2\x01\n" +
+	"\x18LINK_KIND_REVERSE_SERVED\x10\x03*\x8b\x01\n" +
+	"\vMemberState\x12\x1c\n" +
+	"\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12MEMBER_STATE_ALIVE\x10\x01\x12\x18\n" +
+	"\x14MEMBER_STATE_SUSPECT\x10\x02\x12\x15\n" +
+	"\x11MEMBER_STATE_DEAD\x10\x03\x12\x15\n" +
+	"\x11MEMBER_STATE_LEFT\x10\x04*\xa2\x01\n" +
 	"\fReplicaState\x12\x1d\n" +
 	"\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REPLICA_STATE_CURRENT\x10\x01\x12\x1d\n" +
@@ -2551,100 +2917,109 @@ func file_plantmesh_admin_v1_service_proto_rawDescGZIP() []byte {
 	return file_plantmesh_admin_v1_service_proto_rawDescData
 }
 
-var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(LinkState)(0),                     // 0: plantmesh.admin.v1.LinkState
 	(LinkKind)(0),                      // 1: plantmesh.admin.v1.LinkKind
-	(ReplicaState)(0),                  // 2: plantmesh.admin.v1.ReplicaState
-	(VerifyResult)(0),                  // 3: plantmesh.admin.v1.VerifyResult
-	(*Subscription)(nil),               // 4: plantmesh.admin.v1.Subscription
-	(*ListSubscriptionsRequest)(nil),   // 5: plantmesh.admin.v1.ListSubscriptionsRequest
-	(*ListSubscriptionsResponse)(nil),  // 6: plantmesh.admin.v1.ListSubscriptionsResponse
-	(*AddSubscriptionRequest)(nil),     // 7: plantmesh.admin.v1.AddSubscriptionRequest
-	(*AddSubscriptionResponse)(nil),    // 8: plantmesh.admin.v1.AddSubscriptionResponse
-	(*RemoveSubscriptionRequest)(nil),  // 9: plantmesh.admin.v1.RemoveSubscriptionRequest
-	(*RemoveSubscriptionResponse)(nil), // 10: plantmesh.admin.v1.RemoveSubscriptionResponse
-	(*RemoveReplicaRequest)(nil),       // 11: plantmesh.admin.v1.RemoveReplicaRequest
-	(*RemoveReplicaResponse)(nil),      // 12: plantmesh.admin.v1.RemoveReplicaResponse
-	(*ForgetSiteRequest)(nil),          // 13: plantmesh.admin.v1.ForgetSiteRequest
-	(*ForgetSiteResponse)(nil),         // 14: plantmesh.admin.v1.ForgetSiteResponse
-	(*GetStatusRequest)(nil),           // 15: plantmesh.admin.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 16: plantmesh.admin.v1.GetStatusResponse
-	(*Node)(nil),                       // 17: plantmesh.admin.v1.Node
-	(*Latency)(nil),                    // 18: plantmesh.admin.v1.Latency
-	(*Link)(nil),                       // 19: plantmesh.admin.v1.Link
-	(*Replica)(nil),                    // 20: plantmesh.admin.v1.Replica
-	(*Follower)(nil),                   // 21: plantmesh.admin.v1.Follower
-	(*Adapter)(nil),                    // 22: plantmesh.admin.v1.Adapter
-	(*ImportCounts)(nil),               // 23: plantmesh.admin.v1.ImportCounts
-	(*ImportedFile)(nil),               // 24: plantmesh.admin.v1.ImportedFile
-	(*OdooApplier)(nil),                // 25: plantmesh.admin.v1.OdooApplier
-	(*ApplyCounts)(nil),                // 26: plantmesh.admin.v1.ApplyCounts
-	(*ConsumerPosition)(nil),           // 27: plantmesh.admin.v1.ConsumerPosition
-	(*ParkedSubject)(nil),              // 28: plantmesh.admin.v1.ParkedSubject
-	(*VerifyRequest)(nil),              // 29: plantmesh.admin.v1.VerifyRequest
-	(*VerifyResponse)(nil),             // 30: plantmesh.admin.v1.VerifyResponse
-	(*v1.StreamInfo)(nil),              // 31: plantmesh.event.v1.StreamInfo
-	(*timestamppb.Timestamp)(nil),      // 32: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 33: google.protobuf.Duration
+	(MemberState)(0),                   // 2: plantmesh.admin.v1.MemberState
+	(ReplicaState)(0),                  // 3: plantmesh.admin.v1.ReplicaState
+	(VerifyResult)(0),                  // 4: plantmesh.admin.v1.VerifyResult
+	(*Subscription)(nil),               // 5: plantmesh.admin.v1.Subscription
+	(*ListSubscriptionsRequest)(nil),   // 6: plantmesh.admin.v1.ListSubscriptionsRequest
+	(*ListSubscriptionsResponse)(nil),  // 7: plantmesh.admin.v1.ListSubscriptionsResponse
+	(*AddSubscriptionRequest)(nil),     // 8: plantmesh.admin.v1.AddSubscriptionRequest
+	(*AddSubscriptionResponse)(nil),    // 9: plantmesh.admin.v1.AddSubscriptionResponse
+	(*RemoveSubscriptionRequest)(nil),  // 10: plantmesh.admin.v1.RemoveSubscriptionRequest
+	(*RemoveSubscriptionResponse)(nil), // 11: plantmesh.admin.v1.RemoveSubscriptionResponse
+	(*RemoveReplicaRequest)(nil),       // 12: plantmesh.admin.v1.RemoveReplicaRequest
+	(*RemoveReplicaResponse)(nil),      // 13: plantmesh.admin.v1.RemoveReplicaResponse
+	(*ForgetSiteRequest)(nil),          // 14: plantmesh.admin.v1.ForgetSiteRequest
+	(*ForgetSiteResponse)(nil),         // 15: plantmesh.admin.v1.ForgetSiteResponse
+	(*GetStatusRequest)(nil),           // 16: plantmesh.admin.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 17: plantmesh.admin.v1.GetStatusResponse
+	(*Node)(nil),                       // 18: plantmesh.admin.v1.Node
+	(*Latency)(nil),                    // 19: plantmesh.admin.v1.Latency
+	(*Link)(nil),                       // 20: plantmesh.admin.v1.Link
+	(*Member)(nil),                     // 21: plantmesh.admin.v1.Member
+	(*MemberStream)(nil),               // 22: plantmesh.admin.v1.MemberStream
+	(*Replica)(nil),                    // 23: plantmesh.admin.v1.Replica
+	(*Follower)(nil),                   // 24: plantmesh.admin.v1.Follower
+	(*Adapter)(nil),                    // 25: plantmesh.admin.v1.Adapter
+	(*ImportCounts)(nil),               // 26: plantmesh.admin.v1.ImportCounts
+	(*ImportedFile)(nil),               // 27: plantmesh.admin.v1.ImportedFile
+	(*OdooApplier)(nil),                // 28: plantmesh.admin.v1.OdooApplier
+	(*ApplyCounts)(nil),                // 29: plantmesh.admin.v1.ApplyCounts
+	(*ConsumerPosition)(nil),           // 30: plantmesh.admin.v1.ConsumerPosition
+	(*ParkedSubject)(nil),              // 31: plantmesh.admin.v1.ParkedSubject
+	(*VerifyRequest)(nil),              // 32: plantmesh.admin.v1.VerifyRequest
+	(*VerifyResponse)(nil),             // 33: plantmesh.admin.v1.VerifyResponse
+	(*v1.StreamInfo)(nil),              // 34: plantmesh.event.v1.StreamInfo
+	(*timestamppb.Timestamp)(nil),      // 35: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 36: google.protobuf.Duration
 }
 var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
-	4,  // 0: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
-	4,  // 1: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
-	4,  // 2: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
-	4,  // 3: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
-	17, // 4: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
-	31, // 5: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	19, // 6: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
-	20, // 7: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
-	21, // 8: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
-	22, // 9: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
-	25, // 10: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
-	32, // 11: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
-	18, // 12: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
-	33, // 13: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
-	33, // 14: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
-	33, // 15: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
-	0,  // 16: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
-	32, // 17: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
-	33, // 18: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
-	33, // 19: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
-	32, // 20: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
-	1,  // 21: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
-	2,  // 22: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
-	33, // 23: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	32, // 24: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
-	23, // 25: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
-	24, // 26: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
-	23, // 27: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
-	26, // 28: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	27, // 29: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	28, // 30: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	18, // 31: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	32, // 32: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	32, // 33: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	3,  // 34: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	32, // 35: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	15, // 36: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	29, // 37: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	5,  // 38: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
-	7,  // 39: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
-	9,  // 40: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
-	11, // 41: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
-	13, // 42: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
-	16, // 43: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	30, // 44: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	6,  // 45: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
-	8,  // 46: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
-	10, // 47: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
-	12, // 48: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
-	14, // 49: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
-	43, // [43:50] is the sub-list for method output_type
-	36, // [36:43] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	5,  // 0: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
+	5,  // 1: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
+	5,  // 2: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	5,  // 3: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	18, // 4: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
+	34, // 5: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	20, // 6: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
+	23, // 7: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
+	24, // 8: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
+	25, // 9: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
+	28, // 10: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
+	21, // 11: plantmesh.admin.v1.GetStatusResponse.members:type_name -> plantmesh.admin.v1.Member
+	35, // 12: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	19, // 13: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
+	36, // 14: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
+	36, // 15: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
+	36, // 16: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
+	0,  // 17: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
+	35, // 18: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
+	36, // 19: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
+	36, // 20: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
+	35, // 21: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
+	1,  // 22: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
+	2,  // 23: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
+	35, // 24: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
+	36, // 25: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
+	36, // 26: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
+	22, // 27: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
+	3,  // 28: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
+	36, // 29: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
+	35, // 30: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	26, // 31: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
+	27, // 32: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
+	26, // 33: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
+	29, // 34: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	30, // 35: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	31, // 36: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	19, // 37: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
+	35, // 38: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	35, // 39: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	4,  // 40: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	35, // 41: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	16, // 42: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	32, // 43: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	6,  // 44: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	8,  // 45: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	10, // 46: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	12, // 47: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	14, // 48: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	17, // 49: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	33, // 50: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	7,  // 51: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	9,  // 52: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	11, // 53: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	13, // 54: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	15, // 55: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	49, // [49:56] is the sub-list for method output_type
+	42, // [42:49] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
@@ -2657,8 +3032,8 @@ func file_plantmesh_admin_v1_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_admin_v1_service_proto_rawDesc), len(file_plantmesh_admin_v1_service_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   27,
+			NumEnums:      5,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

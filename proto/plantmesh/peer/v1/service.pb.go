@@ -840,7 +840,7 @@ var File_plantmesh_peer_v1_service_proto protoreflect.FileDescriptor
 
 const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fplantmesh/peer/v1/service.proto\x12\x11plantmesh.peer.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x01\n" +
+	"\x1fplantmesh/peer/v1/service.proto\x12\x11plantmesh.peer.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eplantmesh/peer/v1/gossip.proto\"\xea\x01\n" +
 	"\bNodeInfo\x12\x1a\n" +
 	"\x04mesh\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04mesh\x12\x1a\n" +
 	"\x04site\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04site\x12\x16\n" +
@@ -893,12 +893,13 @@ const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12\x14\n" +
 	"\x05chain\x18\x02 \x01(\fR\x05chain\x12\x1f\n" +
 	"\vhead_offset\x18\x03 \x01(\x04R\n" +
-	"headOffset2\xed\x02\n" +
+	"headOffset2\xc0\x03\n" +
 	"\vPeerService\x12J\n" +
 	"\x05Hello\x12\x1f.plantmesh.peer.v1.HelloRequest\x1a .plantmesh.peer.v1.HelloResponse\x12a\n" +
 	"\fWatchStreams\x12&.plantmesh.peer.v1.WatchStreamsRequest\x1a'.plantmesh.peer.v1.WatchStreamsResponse0\x01\x12Z\n" +
 	"\tReplicate\x12#.plantmesh.peer.v1.ReplicateRequest\x1a$.plantmesh.peer.v1.ReplicateResponse(\x010\x01\x12S\n" +
-	"\bGetChain\x12\".plantmesh.peer.v1.GetChainRequest\x1a#.plantmesh.peer.v1.GetChainResponseB?Z=github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1;peerv1b\x06proto3"
+	"\bGetChain\x12\".plantmesh.peer.v1.GetChainRequest\x1a#.plantmesh.peer.v1.GetChainResponse\x12Q\n" +
+	"\x06Gossip\x12 .plantmesh.peer.v1.GossipRequest\x1a!.plantmesh.peer.v1.GossipResponse(\x010\x01B?Z=github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1;peerv1b\x06proto3"
 
 var (
 	file_plantmesh_peer_v1_service_proto_rawDescOnce sync.Once
@@ -927,6 +928,8 @@ var file_plantmesh_peer_v1_service_proto_goTypes = []any{
 	(*GetChainRequest)(nil),       // 10: plantmesh.peer.v1.GetChainRequest
 	(*GetChainResponse)(nil),      // 11: plantmesh.peer.v1.GetChainResponse
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*GossipRequest)(nil),         // 13: plantmesh.peer.v1.GossipRequest
+	(*GossipResponse)(nil),        // 14: plantmesh.peer.v1.GossipResponse
 }
 var file_plantmesh_peer_v1_service_proto_depIdxs = []int32{
 	12, // 0: plantmesh.peer.v1.NodeInfo.time:type_name -> google.protobuf.Timestamp
@@ -942,12 +945,14 @@ var file_plantmesh_peer_v1_service_proto_depIdxs = []int32{
 	4,  // 10: plantmesh.peer.v1.PeerService.WatchStreams:input_type -> plantmesh.peer.v1.WatchStreamsRequest
 	8,  // 11: plantmesh.peer.v1.PeerService.Replicate:input_type -> plantmesh.peer.v1.ReplicateRequest
 	10, // 12: plantmesh.peer.v1.PeerService.GetChain:input_type -> plantmesh.peer.v1.GetChainRequest
-	2,  // 13: plantmesh.peer.v1.PeerService.Hello:output_type -> plantmesh.peer.v1.HelloResponse
-	5,  // 14: plantmesh.peer.v1.PeerService.WatchStreams:output_type -> plantmesh.peer.v1.WatchStreamsResponse
-	9,  // 15: plantmesh.peer.v1.PeerService.Replicate:output_type -> plantmesh.peer.v1.ReplicateResponse
-	11, // 16: plantmesh.peer.v1.PeerService.GetChain:output_type -> plantmesh.peer.v1.GetChainResponse
-	13, // [13:17] is the sub-list for method output_type
-	9,  // [9:13] is the sub-list for method input_type
+	13, // 13: plantmesh.peer.v1.PeerService.Gossip:input_type -> plantmesh.peer.v1.GossipRequest
+	2,  // 14: plantmesh.peer.v1.PeerService.Hello:output_type -> plantmesh.peer.v1.HelloResponse
+	5,  // 15: plantmesh.peer.v1.PeerService.WatchStreams:output_type -> plantmesh.peer.v1.WatchStreamsResponse
+	9,  // 16: plantmesh.peer.v1.PeerService.Replicate:output_type -> plantmesh.peer.v1.ReplicateResponse
+	11, // 17: plantmesh.peer.v1.PeerService.GetChain:output_type -> plantmesh.peer.v1.GetChainResponse
+	14, // 18: plantmesh.peer.v1.PeerService.Gossip:output_type -> plantmesh.peer.v1.GossipResponse
+	14, // [14:19] is the sub-list for method output_type
+	9,  // [9:14] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -958,6 +963,7 @@ func file_plantmesh_peer_v1_service_proto_init() {
 	if File_plantmesh_peer_v1_service_proto != nil {
 		return
 	}
+	file_plantmesh_peer_v1_gossip_proto_init()
 	file_plantmesh_peer_v1_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*ReplicateRequest_Start)(nil),
 		(*ReplicateRequest_Progress)(nil),

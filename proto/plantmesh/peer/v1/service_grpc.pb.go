@@ -25,6 +25,7 @@ const (
 	PeerService_WatchStreams_FullMethodName = "/plantmesh.peer.v1.PeerService/WatchStreams"
 	PeerService_Replicate_FullMethodName    = "/plantmesh.peer.v1.PeerService/Replicate"
 	PeerService_GetChain_FullMethodName     = "/plantmesh.peer.v1.PeerService/GetChain"
+	PeerService_Gossip_FullMethodName       = "/plantmesh.peer.v1.PeerService/Gossip"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -77,6 +78,17 @@ type PeerServiceClient interface {
 	// Errors: NOT_FOUND (UNKNOWN_STREAM), PERMISSION_DENIED (EXPORT_DENIED, NOT_A_SITE), OUT_OF_RANGE (OFFSET_BEYOND_HEAD), INVALID_ARGUMENT
 	// (NOT_A_BLOCK_BOUNDARY), DATA_LOSS (CORRUPT_BLOCK).
 	GetChain(ctx context.Context, in *GetChainRequest, opts ...grpc.CallOption) (*GetChainResponse, error)
+	// Gossip is open as long as a link, and carries in both directions who is in the mesh and who is alive: signed cards of sites,
+	// and the packets and streams of memberlist. Both are passed on to sites that have no link with the sender.
+	//
+	// Guarantee: a card is taken only with the signature of its site, over a key that the site's certificate vouches for, and only if it is newer
+	// than the one held. A frame's parcel is taken only if the last site of its path is the one of the sender's certificate.
+	//
+	// Limits: 1 MiB a frame; 1,024 sites; 8 sites on a parcel's way. What is sent faster than the line takes it is dropped or merged.
+	//
+	// Errors: PERMISSION_DENIED (NOT_A_SITE), INVALID_ARGUMENT (INVALID_REQUEST), UNAVAILABLE (SHUTTING_DOWN). The call ends with OK when
+	// either side leaves the mesh.
+	Gossip(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[GossipRequest, GossipResponse], error)
 }
 
 type peerServiceClient struct {
@@ -139,6 +151,19 @@ func (c *peerServiceClient) GetChain(ctx context.Context, in *GetChainRequest, o
 	return out, nil
 }
 
+func (c *peerServiceClient) Gossip(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[GossipRequest, GossipResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PeerService_ServiceDesc.Streams[2], PeerService_Gossip_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GossipRequest, GossipResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_GossipClient = grpc.BidiStreamingClient[GossipRequest, GossipResponse]
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -189,6 +214,17 @@ type PeerServiceServer interface {
 	// Errors: NOT_FOUND (UNKNOWN_STREAM), PERMISSION_DENIED (EXPORT_DENIED, NOT_A_SITE), OUT_OF_RANGE (OFFSET_BEYOND_HEAD), INVALID_ARGUMENT
 	// (NOT_A_BLOCK_BOUNDARY), DATA_LOSS (CORRUPT_BLOCK).
 	GetChain(context.Context, *GetChainRequest) (*GetChainResponse, error)
+	// Gossip is open as long as a link, and carries in both directions who is in the mesh and who is alive: signed cards of sites,
+	// and the packets and streams of memberlist. Both are passed on to sites that have no link with the sender.
+	//
+	// Guarantee: a card is taken only with the signature of its site, over a key that the site's certificate vouches for, and only if it is newer
+	// than the one held. A frame's parcel is taken only if the last site of its path is the one of the sender's certificate.
+	//
+	// Limits: 1 MiB a frame; 1,024 sites; 8 sites on a parcel's way. What is sent faster than the line takes it is dropped or merged.
+	//
+	// Errors: PERMISSION_DENIED (NOT_A_SITE), INVALID_ARGUMENT (INVALID_REQUEST), UNAVAILABLE (SHUTTING_DOWN). The call ends with OK when
+	// either side leaves the mesh.
+	Gossip(grpc.BidiStreamingServer[GossipRequest, GossipResponse]) error
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -210,6 +246,9 @@ func (UnimplementedPeerServiceServer) Replicate(grpc.BidiStreamingServer[Replica
 }
 func (UnimplementedPeerServiceServer) GetChain(context.Context, *GetChainRequest) (*GetChainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetChain not implemented")
+}
+func (UnimplementedPeerServiceServer) Gossip(grpc.BidiStreamingServer[GossipRequest, GossipResponse]) error {
+	return status.Error(codes.Unimplemented, "method Gossip not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -286,6 +325,13 @@ func _PeerService_GetChain_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Gossip_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(PeerServiceServer).Gossip(&grpc.GenericServerStream[GossipRequest, GossipResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PeerService_GossipServer = grpc.BidiStreamingServer[GossipRequest, GossipResponse]
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -311,6 +357,12 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Replicate",
 			Handler:       _PeerService_Replicate_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Gossip",
+			Handler:       _PeerService_Gossip_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},
