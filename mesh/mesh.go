@@ -25,6 +25,8 @@ type Log interface {
 	HeadOf(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Head, error)
 	// Changed is closed at the next change of any head.
 	Changed() <-chan struct{}
+	// Earliest is the first offset held of an incarnation: 1 unless it was trimmed.
+	Earliest(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Offset, error)
 	// RawBlocksOf returns the blocks after a block boundary, verbatim, up to maxBytes but at least one if there is any.
 	RawBlocksOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, maxBytes int) ([][]byte, error)
 	// LastOffset reads the offset of a block's last event.

@@ -106,7 +106,7 @@ var stalls = []cause{
 	{is(plantmesh.ErrChainDiverged), true, "this copy and the origin's differ: keep both data folders, and run `plantmesh verify` on both sites to see which is whole"},
 	{is(plantmesh.ErrIncarnationChanged), true, "the origin has begun a new history: keep this node's data folder, it may hold the only copy of the old one"},
 	{is(plantmesh.ErrOffsetBeyondHead), true, "this copy holds more than the origin: the origin has lost events, or was restored from an old backup; keep this node's data folder"},
-	{is(plantmesh.ErrOffsetTrimmed), true, "the origin does not keep what comes next any more: restore it there from a backup"},
+	{is(plantmesh.ErrOffsetTrimmed), true, "no linked site retains what comes next any more: link to one that does, or give up this copy with `plantmesh replicas remove`, and it is fetched from the earliest event that is retained"},
 	{is(plantmesh.ErrCorruptBlock), true, "a block is damaged: run `plantmesh verify` at the origin and check its disk"},
 	{is(plantmesh.ErrStorageFailed), true, "check the disk of this node, then restart it"},
 	{is(plantmesh.ErrUnknownStream), true, "the origin does not hold the stream any more: check its data folder"},

@@ -140,3 +140,34 @@ func TestReaderOfAReplicaIsToldOfTheOriginsNewIncarnation(t *testing.T) {
 		}
 	})
 }
+
+func TestNewReplicaOfATrimmedStreamBeginsWhereTheStreamDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, meshtest.NewFabric())
+		sites := w.build(topology{"a": {}, "r": {"a"}})
+		a, r := sites["a"], sites["r"]
+		a.publish(100)
+		r.holds(a, a.stream())
+		if first, err := a.running.log.Trim(t.Context(), a.stream(), 0, 55); err != nil || first != 51 {
+			t.Fatal(first, err)
+		}
+		b := w.add("b", mesh.Config{Peers: []string{a.address}, Subscriptions: everything}).start()
+		waitFor(t, b, func() bool { head, err := b.running.log.Head(a.stream()); return err == nil && head.Offset == 100 })
+		report, err := b.running.log.Verify(t.Context(), a.stream())
+		if err != nil || report.Events != 50 || report.Signed != 100 {
+			t.Errorf("from the origin: %+v, %v", report, err)
+		}
+		// Who follows a trimmed copy goes on where it was, and who holds less than it begins at is told so.
+		c := w.add("c", mesh.Config{Peers: []string{meshtest.Address("b")}, Subscriptions: everything}).start()
+		waitFor(t, c, func() bool { head, err := c.running.log.Head(a.stream()); return err == nil && head.Offset == 100 })
+		late := w.add("late", mesh.Config{Peers: []string{r.address}, Subscriptions: everything}).start()
+		waitFor(t, late, func() bool { head, err := late.running.log.Head(a.stream()); return err == nil && head.Offset == 100 })
+		late.stop()
+		a.publish(100)
+		if _, err := a.running.log.Trim(t.Context(), a.stream(), 0, 150); err != nil {
+			t.Fatal(err)
+		}
+		late.config.Peers = []string{a.address}
+		late.start().stalled(a.stream(), "offset trimmed", "it holds 141 to 200", "plantmesh replicas remove")
+	})
+}

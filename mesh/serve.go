@@ -59,6 +59,13 @@ func (m *Mesh) serveReplicate(stream replicateServer) error {
 	call := m.followers.open(key, head.Incarnation, plantmesh.Offset(start.GetAfterOffset()), cancel)
 	s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol()}
 	s.sent.Store(start.GetAfterOffset())
+	if start.GetAfterOffset() == 0 && s.protocol >= protocolSigned { // who holds nothing begins where the stream does
+		earliest, err := m.log.Earliest(name, head.Incarnation)
+		if err != nil {
+			return err
+		}
+		s.sent.Store(uint64(earliest) - 1)
+	}
 	go s.listen(call, cancel) // ends when this call does, for that ends its Recv
 	err = s.send(ctx, head)
 	call.close(endReason(err))

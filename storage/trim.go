@@ -57,6 +57,17 @@ func (l *Log) begins(st *stream) beginning {
 	return st.begin
 }
 
+// Earliest is the first offset held of an incarnation, 0 for the current one: 1 unless it was trimmed.
+//
+// Errors: plantmesh.ErrUnknownStream, ErrIncarnationChanged.
+func (l *Log) Earliest(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Offset, error) {
+	st, _, err := l.lookupOf(s, i)
+	if err != nil {
+		return 0, err
+	}
+	return l.begins(st).before + 1, nil
+}
+
 // Trim removes whole blocks of an incarnation, 0 for the current one, all of whose events lie before an offset, and with them
 // the ids of those events: they may be recorded again. The last block always stays. It returns the first offset that is
 // held afterwards. Who reads below it is told so.
