@@ -118,8 +118,10 @@ func TestRestartOfEitherSideGoesOnFromItsHead(t *testing.T) {
 		hq.start().holds(plant, plant.stream())
 
 		plant.stop()
-		s := hq.eventually("link down", func(s mesh.Status) bool { return s.Links[0].State == adminv1.LinkState_LINK_STATE_BACKOFF })
-		if r := s.Replicas[0]; r.State != adminv1.ReplicaState_REPLICA_STATE_DISCONNECTED || r.Offset != 100 {
+		s := hq.eventually("link down", func(s mesh.Status) bool {
+			return s.Links[0].State == adminv1.LinkState_LINK_STATE_BACKOFF && s.Replicas[0].State == adminv1.ReplicaState_REPLICA_STATE_DISCONNECTED
+		})
+		if r := s.Replicas[0]; r.Offset != 100 {
 			t.Errorf("replica %+v", r)
 		}
 		plant.start().publish(50)

@@ -56,6 +56,11 @@ func (m *Mesh) serveReplicate(stream replicateServer) error {
 		}
 		return err
 	}
+	if start.GetUntilOffset() > 0 {
+		s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol()}
+		s.sent.Store(start.GetAfterOffset())
+		return s.piece(ctx, head, start.GetUntilOffset())
+	}
 	call := m.followers.open(key, head.Incarnation, plantmesh.Offset(start.GetAfterOffset()), cancel)
 	s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol()}
 	s.sent.Store(start.GetAfterOffset())

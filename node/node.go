@@ -16,6 +16,7 @@ import (
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/node/api"
 	"github.com/plantmesh/plantmesh/node/config"
+	"github.com/plantmesh/plantmesh/node/scrub"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
@@ -133,6 +134,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		{"server", func(ctx context.Context) error { return server.Run(ctx, listener, m.ReverseListener()) }},
 		{"mesh", m.Run},
 		{"retention", keeper.Run},
+		{"scrub", scrub.New(disk.log, m, cfg.Limits.ScrubBytesPerSecond, logger).Run},
 	}
 	parts = append(parts, in.components()...)
 	parts = append(parts, erp.components()...)

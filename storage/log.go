@@ -39,7 +39,8 @@ type stream struct {
 	head   headRecord
 	begin  beginning
 	signed checkpoints
-	closed bool // takes no more events, though it may be the newest: the next one begins a new incarnation
+	damage []Damage // known, by offset
+	closed bool     // takes no more events, though it may be the newest: the next one begins a new incarnation
 }
 
 // StreamInfo describes a stream as it is held here.

@@ -22,6 +22,8 @@ const (
 	JumpTrimmed JumpKind = iota + 1
 	// JumpRecreated: the origin lost its log and began a new incarnation; offsets begin anew.
 	JumpRecreated
+	// JumpLost: the events in between are damaged here, and nobody who could be asked has them.
+	JumpLost
 )
 
 // Resume tells where a reader goes on who has dealt with everything up to a position: right there, or elsewhere, and then
@@ -51,6 +53,12 @@ func (l *Log) Resume(s plantmesh.StreamName, p Position) (Position, *Jump, error
 		case p.Offset < jump.To.Offset:
 			jump.Kind = JumpTrimmed
 			return jump.To, jump, nil
+		}
+		for _, d := range st.damage {
+			if d.Lost && d.First <= p.Offset+1 && p.Offset < d.Last {
+				jump.Kind, jump.To.Offset = JumpLost, d.Last
+				return jump.To, jump, nil
+			}
 		}
 		break
 	}

@@ -39,6 +39,7 @@ func (a *admin) GetStatus(context.Context, *adminv1.GetStatusRequest) (*adminv1.
 	for _, s := range status.GetStreams() {
 		s.RetentionHold = a.parts.Retention.Hold(plantmesh.StreamName(s.GetStream()))
 	}
+	fillDamage(status.GetStreams(), a.parts.Log.Damages())
 	for _, fill := range a.parts.Status {
 		fill(status)
 	}

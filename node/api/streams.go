@@ -56,6 +56,19 @@ func (s *events) ListStreams(context.Context, *eventv1.ListStreamsRequest) (*eve
 	return &eventv1.ListStreamsResponse{Streams: streamMessages(s.log.Streams())}, nil
 }
 
+// fillDamage writes what is damaged into the streams that it is of.
+func fillDamage(streams []*eventv1.StreamInfo, damages []storage.Damage) {
+	for _, d := range damages {
+		for _, s := range streams {
+			if s.GetStream() == string(d.Stream) {
+				s.Damaged = append(s.Damaged, &eventv1.DamagedRange{
+					Incarnation: uint64(d.Incarnation), FirstOffset: uint64(d.First), LastOffset: uint64(d.Last), Lost: d.Lost, Cause: d.Cause,
+				})
+			}
+		}
+	}
+}
+
 func streamMessages(infos []storage.StreamInfo) []*eventv1.StreamInfo {
 	list := make([]*eventv1.StreamInfo, len(infos))
 	for i, info := range infos {

@@ -151,6 +151,11 @@ func (s *subscription) advance(ctx context.Context) (more bool, err error) {
 	if errors.Is(err, plantmesh.ErrOffsetTrimmed) {
 		return s.jump()
 	}
+	if errors.Is(err, plantmesh.ErrCorruptBlock) { // past it only once it is known that nobody has it
+		if moved, jumpErr := s.jump(); moved || jumpErr != nil {
+			return moved, jumpErr
+		}
+	}
 	if err != nil {
 		return false, err
 	}
@@ -160,6 +165,10 @@ func (s *subscription) advance(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return s.at.Offset < s.head, nil
+}
+
+var gapReasons = map[storage.JumpKind]eventv1.GapReason{
+	storage.JumpTrimmed: eventv1.GapReason_GAP_REASON_TRIMMED, storage.JumpLost: eventv1.GapReason_GAP_REASON_LOST,
 }
 
 // jump tells the caller where its way goes on if not right here.
@@ -181,7 +190,7 @@ func (s *subscription) jump() (moved bool, err error) {
 	} else {
 		frame.Frame = &eventv1.SubscribeResponse_Gap{Gap: &eventv1.Gap{
 			Incarnation: uint64(jump.From.Incarnation), FirstOffset: uint64(jump.From.Offset) + 1, LastOffset: uint64(jump.To.Offset),
-			Reason: eventv1.GapReason_GAP_REASON_TRIMMED,
+			Reason: gapReasons[jump.Kind],
 		}}
 	}
 	if head, err := s.log.HeadOf(s.stream, to.Incarnation); err == nil {

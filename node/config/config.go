@@ -2,6 +2,7 @@ package config
 
 import (
 	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/scrub"
 	"github.com/plantmesh/plantmesh/storage"
 )
 
@@ -87,6 +88,8 @@ type Limits struct {
 	CacheBytes      int `yaml:"cache_bytes"`       // the database's block cache
 	MaxBlockBytes   int `yaml:"max_block_bytes"`   // where a block is cut
 	MaxPendingBytes int `yaml:"max_pending_bytes"` // what may wait for the disk
+
+	ScrubBytesPerSecond int `yaml:"scrub_bytes_per_second"` // how fast what is stored is read again, to find what the disk damaged
 }
 
 // Defaults of an adapter and of telemetry.
@@ -105,7 +108,7 @@ func Default() Config {
 		Export:  []ExportRule{{Streams: []string{"*"}, To: []string{"*"}, Regions: []string{}}},
 		Limits: Limits{
 			TailBytes: storage.DefaultTailBytes, CacheBytes: storage.DefaultCacheBytes, MaxBlockBytes: storage.DefaultMaxBlockBytes,
-			MaxPendingBytes: storage.DefaultMaxPendingBytes,
+			MaxPendingBytes: storage.DefaultMaxPendingBytes, ScrubBytesPerSecond: scrub.DefaultBytesPerSecond,
 		},
 	}
 }

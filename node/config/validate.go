@@ -160,6 +160,7 @@ func (l Limits) validate(f *faults) {
 		value int
 	}{
 		{"tail_bytes", l.TailBytes}, {"cache_bytes", l.CacheBytes}, {"max_block_bytes", l.MaxBlockBytes}, {"max_pending_bytes", l.MaxPendingBytes},
+		{"scrub_bytes_per_second", l.ScrubBytesPerSecond},
 	} {
 		if limit.value < minLimit {
 			f.add("limits.%s %d: must be %d or more", limit.key, limit.value, minLimit)

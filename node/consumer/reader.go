@@ -169,6 +169,13 @@ func (r *reader) fill(ctx context.Context, s *source) error {
 			return err
 		}
 		blocks, err := r.log.BlocksOf(ctx, s.name, s.incarnation, s.read, 1)
+		if errors.Is(err, plantmesh.ErrCorruptBlock) { // past it only once it is known that nobody has it
+			if moved, jumpErr := r.jump(ctx, s); moved {
+				continue
+			} else if jumpErr != nil {
+				return jumpErr
+			}
+		}
 		if errors.Is(err, plantmesh.ErrOffsetTrimmed) {
 			if moved, err := r.jump(ctx, s); !moved || err != nil {
 				return err

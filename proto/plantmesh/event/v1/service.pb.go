@@ -1114,6 +1114,8 @@ type StreamInfo struct {
 	Replica bool `protobuf:"varint,8,opt,name=replica,proto3" json:"replica,omitempty"`
 	// Why events are still held that the site's retention would let go; empty if none are.
 	RetentionHold string `protobuf:"bytes,9,opt,name=retention_hold,json=retentionHold,proto3" json:"retention_hold,omitempty"`
+	// What is damaged of it at this site and not repaired yet.
+	Damaged       []*DamagedRange `protobuf:"bytes,10,rep,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1211,6 +1213,95 @@ func (x *StreamInfo) GetRetentionHold() string {
 	return ""
 }
 
+func (x *StreamInfo) GetDamaged() []*DamagedRange {
+	if x != nil {
+		return x.Damaged
+	}
+	return nil
+}
+
+// DamagedRange is a run of events that the site's disk does not give back as they were written.
+type DamagedRange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Incarnation.
+	Incarnation uint64 `protobuf:"varint,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// First offset.
+	FirstOffset uint64 `protobuf:"varint,2,opt,name=first_offset,json=firstOffset,proto3" json:"first_offset,omitempty"`
+	// Last offset.
+	LastOffset uint64 `protobuf:"varint,3,opt,name=last_offset,json=lastOffset,proto3" json:"last_offset,omitempty"`
+	// Nobody who could be asked has it. Readers are led past it by a gap.
+	Lost bool `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`
+	// What the disk or the check said.
+	Cause         string `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DamagedRange) Reset() {
+	*x = DamagedRange{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DamagedRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DamagedRange) ProtoMessage() {}
+
+func (x *DamagedRange) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DamagedRange.ProtoReflect.Descriptor instead.
+func (*DamagedRange) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DamagedRange) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *DamagedRange) GetFirstOffset() uint64 {
+	if x != nil {
+		return x.FirstOffset
+	}
+	return 0
+}
+
+func (x *DamagedRange) GetLastOffset() uint64 {
+	if x != nil {
+		return x.LastOffset
+	}
+	return 0
+}
+
+func (x *DamagedRange) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
+}
+
+func (x *DamagedRange) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
 // ListStreamsRequest is the request of ListStreams.
 type ListStreamsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1220,7 +1311,7 @@ type ListStreamsRequest struct {
 
 func (x *ListStreamsRequest) Reset() {
 	*x = ListStreamsRequest{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[13]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1323,7 @@ func (x *ListStreamsRequest) String() string {
 func (*ListStreamsRequest) ProtoMessage() {}
 
 func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[13]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1336,7 @@ func (x *ListStreamsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsRequest.ProtoReflect.Descriptor instead.
 func (*ListStreamsRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{13}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{14}
 }
 
 // ListStreamsResponse is the response of ListStreams.
@@ -1259,7 +1350,7 @@ type ListStreamsResponse struct {
 
 func (x *ListStreamsResponse) Reset() {
 	*x = ListStreamsResponse{}
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[14]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1362,7 @@ func (x *ListStreamsResponse) String() string {
 func (*ListStreamsResponse) ProtoMessage() {}
 
 func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_event_v1_service_proto_msgTypes[14]
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1375,7 @@ func (x *ListStreamsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStreamsResponse.ProtoReflect.Descriptor instead.
 func (*ListStreamsResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{14}
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListStreamsResponse) GetStreams() []*StreamInfo {
@@ -1362,7 +1453,7 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\x10GetEventResponse\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x127\n" +
-	"\x05event\x18\x03 \x01(\v2!.plantmesh.event.v1.RecordedEventR\x05event\"\xc5\x02\n" +
+	"\x05event\x18\x03 \x01(\v2!.plantmesh.event.v1.RecordedEventR\x05event\"\x81\x03\n" +
 	"\n" +
 	"StreamInfo\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
@@ -1374,7 +1465,16 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\thead_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bheadTime\x12!\n" +
 	"\fstored_bytes\x18\a \x01(\x04R\vstoredBytes\x12\x18\n" +
 	"\areplica\x18\b \x01(\bR\areplica\x12%\n" +
-	"\x0eretention_hold\x18\t \x01(\tR\rretentionHold\"\x14\n" +
+	"\x0eretention_hold\x18\t \x01(\tR\rretentionHold\x12:\n" +
+	"\adamaged\x18\n" +
+	" \x03(\v2 .plantmesh.event.v1.DamagedRangeR\adamaged\"\x9e\x01\n" +
+	"\fDamagedRange\x12 \n" +
+	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12!\n" +
+	"\ffirst_offset\x18\x02 \x01(\x04R\vfirstOffset\x12\x1f\n" +
+	"\vlast_offset\x18\x03 \x01(\x04R\n" +
+	"lastOffset\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\bR\x04lost\x12\x14\n" +
+	"\x05cause\x18\x05 \x01(\tR\x05cause\"\x14\n" +
 	"\x12ListStreamsRequest\"O\n" +
 	"\x13ListStreamsResponse\x128\n" +
 	"\astreams\x18\x01 \x03(\v2\x1e.plantmesh.event.v1.StreamInfoR\astreams*P\n" +
@@ -1406,7 +1506,7 @@ func file_plantmesh_event_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_plantmesh_event_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plantmesh_event_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_plantmesh_event_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_plantmesh_event_v1_service_proto_goTypes = []any{
 	(Position)(0),                 // 0: plantmesh.event.v1.Position
 	(GapReason)(0),                // 1: plantmesh.event.v1.GapReason
@@ -1423,48 +1523,50 @@ var file_plantmesh_event_v1_service_proto_goTypes = []any{
 	(*GetEventRequest)(nil),       // 12: plantmesh.event.v1.GetEventRequest
 	(*GetEventResponse)(nil),      // 13: plantmesh.event.v1.GetEventResponse
 	(*StreamInfo)(nil),            // 14: plantmesh.event.v1.StreamInfo
-	(*ListStreamsRequest)(nil),    // 15: plantmesh.event.v1.ListStreamsRequest
-	(*ListStreamsResponse)(nil),   // 16: plantmesh.event.v1.ListStreamsResponse
-	(*Event)(nil),                 // 17: plantmesh.event.v1.Event
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*status.Status)(nil),         // 19: google.rpc.Status
-	(*EventBatch)(nil),            // 20: plantmesh.event.v1.EventBatch
-	(*emptypb.Empty)(nil),         // 21: google.protobuf.Empty
-	(*RecordedEvent)(nil),         // 22: plantmesh.event.v1.RecordedEvent
+	(*DamagedRange)(nil),          // 15: plantmesh.event.v1.DamagedRange
+	(*ListStreamsRequest)(nil),    // 16: plantmesh.event.v1.ListStreamsRequest
+	(*ListStreamsResponse)(nil),   // 17: plantmesh.event.v1.ListStreamsResponse
+	(*Event)(nil),                 // 18: plantmesh.event.v1.Event
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*status.Status)(nil),         // 20: google.rpc.Status
+	(*EventBatch)(nil),            // 21: plantmesh.event.v1.EventBatch
+	(*emptypb.Empty)(nil),         // 22: google.protobuf.Empty
+	(*RecordedEvent)(nil),         // 23: plantmesh.event.v1.RecordedEvent
 }
 var file_plantmesh_event_v1_service_proto_depIdxs = []int32{
-	17, // 0: plantmesh.event.v1.PublishRequest.events:type_name -> plantmesh.event.v1.Event
-	18, // 1: plantmesh.event.v1.Receipt.recorded_time:type_name -> google.protobuf.Timestamp
+	18, // 0: plantmesh.event.v1.PublishRequest.events:type_name -> plantmesh.event.v1.Event
+	19, // 1: plantmesh.event.v1.Receipt.recorded_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: plantmesh.event.v1.PublishResponse.receipts:type_name -> plantmesh.event.v1.Receipt
-	17, // 3: plantmesh.event.v1.PublishStreamRequest.events:type_name -> plantmesh.event.v1.Event
+	18, // 3: plantmesh.event.v1.PublishStreamRequest.events:type_name -> plantmesh.event.v1.Event
 	3,  // 4: plantmesh.event.v1.PublishStreamResponse.receipts:type_name -> plantmesh.event.v1.Receipt
-	19, // 5: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
+	20, // 5: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
 	0,  // 6: plantmesh.event.v1.SubscribeRequest.position:type_name -> plantmesh.event.v1.Position
-	18, // 7: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
-	20, // 8: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
-	21, // 9: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
+	19, // 7: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
+	21, // 8: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
+	22, // 9: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
 	9,  // 10: plantmesh.event.v1.SubscribeResponse.gap:type_name -> plantmesh.event.v1.Gap
 	10, // 11: plantmesh.event.v1.SubscribeResponse.history_reset:type_name -> plantmesh.event.v1.HistoryReset
 	1,  // 12: plantmesh.event.v1.Gap.reason:type_name -> plantmesh.event.v1.GapReason
 	11, // 13: plantmesh.event.v1.GetEventRequest.key:type_name -> plantmesh.event.v1.EventKey
-	22, // 14: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
-	18, // 15: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
-	14, // 16: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	2,  // 17: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
-	5,  // 18: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
-	7,  // 19: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
-	12, // 20: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
-	15, // 21: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
-	4,  // 22: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
-	6,  // 23: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
-	8,  // 24: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
-	13, // 25: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
-	16, // 26: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	23, // 14: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	19, // 15: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
+	15, // 16: plantmesh.event.v1.StreamInfo.damaged:type_name -> plantmesh.event.v1.DamagedRange
+	14, // 17: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	2,  // 18: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
+	5,  // 19: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
+	7,  // 20: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
+	12, // 21: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
+	16, // 22: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
+	4,  // 23: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
+	6,  // 24: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
+	8,  // 25: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
+	13, // 26: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
+	17, // 27: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
+	23, // [23:28] is the sub-list for method output_type
+	18, // [18:23] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_event_v1_service_proto_init() }
@@ -1495,7 +1597,7 @@ func file_plantmesh_event_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_event_v1_service_proto_rawDesc), len(file_plantmesh_event_v1_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -422,7 +422,10 @@ type ReplicateStart struct {
 	Chain []byte `protobuf:"bytes,4,opt,name=chain,proto3" json:"chain,omitempty"`
 	// Protocol version agreed on in Hello. From 2 on, `incarnation` names the one that is wanted also where nothing of it is held, every frame
 	// of blocks carries checkpoints, and any node that holds the stream serves it.
-	Protocol      uint32 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Protocol uint32 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// Serve up to this block boundary and end the call: to replace what is damaged at the caller. Such a call does not count as following the
+	// stream. 0: go on with what comes.
+	UntilOffset   uint64 `protobuf:"varint,6,opt,name=until_offset,json=untilOffset,proto3" json:"until_offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -488,6 +491,13 @@ func (x *ReplicateStart) GetChain() []byte {
 func (x *ReplicateStart) GetProtocol() uint32 {
 	if x != nil {
 		return x.Protocol
+	}
+	return 0
+}
+
+func (x *ReplicateStart) GetUntilOffset() uint64 {
+	if x != nil {
+		return x.UntilOffset
 	}
 	return 0
 }
@@ -865,13 +875,14 @@ const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\"{\n" +
 	"\x14WatchStreamsResponse\x123\n" +
 	"\x05heads\x18\x01 \x03(\v2\x1d.plantmesh.peer.v1.StreamHeadR\x05heads\x12.\n" +
-	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xb0\x01\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xd3\x01\n" +
 	"\x0eReplicateStart\x12\x1e\n" +
 	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12!\n" +
 	"\fafter_offset\x18\x03 \x01(\x04R\vafterOffset\x12\x1d\n" +
 	"\x05chain\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x05chain\x12\x1a\n" +
-	"\bprotocol\x18\x05 \x01(\rR\bprotocol\":\n" +
+	"\bprotocol\x18\x05 \x01(\rR\bprotocol\x12!\n" +
+	"\funtil_offset\x18\x06 \x01(\x04R\vuntilOffset\":\n" +
 	"\x11ReplicateProgress\x12%\n" +
 	"\x0edurable_offset\x18\x01 \x01(\x04R\rdurableOffset\"\xa3\x01\n" +
 	"\x10ReplicateRequest\x129\n" +
