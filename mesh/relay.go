@@ -53,16 +53,24 @@ func (s *serving) accept(ctx context.Context, head plantmesh.Head) error {
 // maxVouchers is the most that the first frame carries.
 const maxVouchers = 16
 
+// relayed are the checkpoints that another's stream is passed on with: those behind what was sent.
+func (s *serving) relayed() ([]plantmesh.Checkpoint, error) {
+	if s.name.Origin() == s.mesh.self.Site {
+		return nil, nil // its own are signed as they go
+	}
+	return s.mesh.log.Checkpoints(s.name, s.incarnation, plantmesh.Offset(s.sent.Load()), relayedAtOnce)
+}
+
 // proof returns the blocks, or as many of them as a signature covers, and the checkpoints that do.
-func (s *serving) proof(ctx context.Context, blocks [][]byte) ([][]byte, [][]byte, error) {
+func (s *serving) proof(ctx context.Context, blocks [][]byte, checkpoints []plantmesh.Checkpoint) ([][]byte, [][]byte, error) {
 	if s.name.Origin() == s.mesh.self.Site {
 		signed, err := s.signed(blocks)
 		return blocks, signed, err
 	}
-	covered, signed, err := s.covered(blocks)
+	covered, signed, err := s.covered(blocks, checkpoints)
 	if err == nil && len(covered) == 0 { // the next checkpoint is further on than the line's frames are long
 		if blocks, err = s.mesh.log.RawBlocksOf(ctx, s.name, s.incarnation, plantmesh.Offset(s.sent.Load()), maxFrameBytes); err == nil {
-			covered, signed, err = s.covered(blocks)
+			covered, signed, err = s.covered(blocks, checkpoints)
 		}
 	}
 	if err == nil && len(covered) == 0 {
@@ -94,11 +102,7 @@ func (s *serving) signed(blocks [][]byte) (all [][]byte, err error) {
 }
 
 // covered returns the blocks up to the last checkpoint among them, and the checkpoints.
-func (s *serving) covered(blocks [][]byte) (covered, signed [][]byte, err error) {
-	checkpoints, err := s.mesh.log.Checkpoints(s.name, s.incarnation, plantmesh.Offset(s.sent.Load()), relayedAtOnce)
-	if err != nil {
-		return nil, nil, err
-	}
+func (s *serving) covered(blocks [][]byte, checkpoints []plantmesh.Checkpoint) (covered, signed [][]byte, err error) {
 	for i, b := range blocks {
 		last, err := s.mesh.log.LastOffset(b)
 		if err != nil {

@@ -187,6 +187,10 @@ func (s *serving) blocks(ctx context.Context, head plantmesh.Head) error {
 	if err := s.mesh.mayExport(s.name, s.caller); err != nil {
 		return err // the rules may have changed since the call began
 	}
+	checkpoints, err := s.relayed() // before the blocks: the newest one moves on with the head, and is kept at no other place
+	if err != nil {
+		return err
+	}
 	blocks, err := s.mesh.log.RawBlocksOf(ctx, s.name, s.incarnation, plantmesh.Offset(s.sent.Load()), s.size.bytes())
 	if err != nil {
 		return err
@@ -196,7 +200,7 @@ func (s *serving) blocks(ctx context.Context, head plantmesh.Head) error {
 	}
 	answer := &peerv1.ReplicateResponse{Blocks: blocks}
 	if s.protocol >= protocolSigned {
-		if answer.Blocks, answer.Checkpoints, err = s.proof(ctx, blocks); err != nil {
+		if answer.Blocks, answer.Checkpoints, err = s.proof(ctx, blocks, checkpoints); err != nil {
 			return err
 		}
 	}
