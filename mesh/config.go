@@ -21,6 +21,11 @@ type Config struct {
 	// Outbound says that nobody can dial this site: it opens a reverse connection to each peer besides the ordinary one.
 	Outbound bool
 
+	// Advertise is host:port at which other members may dial this site; empty: only those whose configuration names it do.
+	Advertise string
+	// ClockSkew is how far the clock of a linked site may be off; 0: DefaultClockSkew.
+	ClockSkew time.Duration
+
 	Subscriptions []Subscription // what to replicate from them
 	Export        []ExportRule   // what they may replicate from here; nil: DefaultExport, empty: nothing
 
@@ -77,6 +82,9 @@ const (
 	DefaultHelloEvery   = time.Minute
 	DefaultSignEvery    = 2 * time.Second
 	DefaultRecoveryWait = 5 * time.Second
+
+	// DefaultClockSkew is more than a clock drifts that asks a time server now and then.
+	DefaultClockSkew = 2 * time.Second
 )
 
 func (t Timings) withDefaults() Timings {
@@ -124,6 +132,18 @@ func (c Config) withDefaults(self plantmesh.Identity) (Config, error) {
 	}
 	if c.Outbound && len(c.Peers) == 0 {
 		faults = append(faults, errors.New("reach outbound: peers is empty: name at least one, for nobody can dial this site"))
+	}
+	if c.Advertise != "" {
+		host, port, err := net.SplitHostPort(c.Advertise)
+		switch {
+		case err != nil || host == "" || port == "":
+			faults = append(faults, fmt.Errorf("advertise %q: an address is host:port, such as plant-a.example:7443", c.Advertise))
+		case c.Outbound:
+			faults = append(faults, fmt.Errorf("advertise %q: nobody can dial this site, as reach says: remove one of the two", c.Advertise))
+		}
+	}
+	if c.ClockSkew <= 0 {
+		c.ClockSkew = DefaultClockSkew
 	}
 	for i, s := range c.Subscriptions {
 		faults = append(faults, s.Check(fmt.Sprintf("subscriptions[%d]", i)))

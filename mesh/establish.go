@@ -39,7 +39,7 @@ func (m *Mesh) establish(ctx context.Context) {
 
 // heardAll tells whether each peer of the configuration has said what it holds, or could not be reached.
 func (m *Mesh) heardAll() bool {
-	return !slices.ContainsFunc(m.links(), func(l *link) bool {
+	return !slices.ContainsFunc(slices.Concat(m.dialed, m.accepted.all()), func(l *link) bool {
 		s := l.status()
 		return s.State == adminv1.LinkState_LINK_STATE_CONNECTING && s.RetryTime.IsZero() && s.Reason == notTried ||
 			s.State == adminv1.LinkState_LINK_STATE_CONNECTED && !l.heardFrom()

@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type link struct {
 	mesh    *Mesh            // set once
 	kind    adminv1.LinkKind // set once
 	address string           // set once
+	expects plantmesh.SiteID // set once: the member that advertises the address; empty for one of the configuration
 	nudges  chan struct{}    // wakes a link that waits for its next attempt
 
 	mu     sync.Mutex // guards what follows
@@ -82,6 +84,7 @@ func (l *link) connected(client peerv1.PeerServiceClient, g greeting) {
 	l.state.State, l.state.Since, l.state.Reason = adminv1.LinkState_LINK_STATE_CONNECTED, time.Now(), ""
 	l.state.Site, l.state.Protocol, l.state.Version = g.site, g.protocol, g.version
 	l.state.RoundTrip, l.state.ClockOffset = g.roundTrip, g.clockOffset
+	l.mesh.clocks.measured(l.mesh, g)
 	l.mesh.logger.Info("link connected", slog.String("peer", l.address), slog.String("site", string(g.site)), slog.String("kind", l.kind.String()),
 		slog.Duration("round_trip", g.roundTrip), slog.Duration("clock_offset", g.clockOffset))
 }
@@ -90,6 +93,14 @@ func (l *link) measured(g greeting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.RoundTrip, l.state.ClockOffset = g.roundTrip, g.clockOffset
+	l.mesh.clocks.measured(l.mesh, g)
+}
+
+// leadsTo notes which site answers at the address, though it is not greeted over this link.
+func (l *link) leadsTo(site plantmesh.SiteID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Site = site
 }
 
 // waiting logs a reason when it is news.
@@ -137,7 +148,7 @@ func (m *Mesh) nudgeBeside(l *link) {
 
 // nudge lets the links to a site try at once: it has just called, so it is up.
 func (m *Mesh) nudge(site plantmesh.SiteID) {
-	for _, l := range m.dialed {
+	for _, l := range slices.Concat(m.dialed, m.learnt.all()) {
 		if s := l.status(); s.State == adminv1.LinkState_LINK_STATE_BACKOFF && (s.Site == site || s.Site == "") {
 			signal(l.nudges)
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/mesh/gossip"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
 
@@ -74,10 +75,13 @@ type Mesh struct {
 	dialed   []*link // in the order of the configuration
 	served   []*link // of a site that nobody can dial: a reverse connection to each peer, in the same order
 	reverse  *reverseListener
+	gossip   *gossip.Gossip
 
 	verifier  *plantmesh.Verifier
 	known     knownKeys
 	accepted  acceptedLinks
+	learnt    learntLinks
+	clocks    clocks
 	calls     calls
 	claims    claims
 	followers followers
@@ -104,6 +108,9 @@ func New(cfg Config, creds *plantmesh.Credentials, log Log, observer Observer, l
 	if err := m.loadVouchers(); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
+	if m.gossip, err = gossip.New(m.gossipConfig()); err != nil {
+		return nil, err
+	}
 	for _, address := range cfg.Peers {
 		m.dialed = append(m.dialed, newLink(m, adminv1.LinkKind_LINK_KIND_DIALED, address))
 		if cfg.Outbound {
@@ -113,9 +120,12 @@ func New(cfg Config, creds *plantmesh.Credentials, log Log, observer Observer, l
 	return m, nil
 }
 
-// Run keeps the links until ctx ends, then ends every call of peers with ErrShuttingDown and returns nil. It runs once.
-func (m *Mesh) Run(ctx context.Context) error {
+// Run keeps the links until ctx ends. Then it tells the mesh that this site leaves, ends every call of peers with
+// ErrShuttingDown and returns nil. It runs once.
+func (m *Mesh) Run(stopping context.Context) error {
 	var group errgroup.Group
+	ctx, cut := context.WithCancel(context.WithoutCancel(stopping)) // links outlive the word that this site leaves
+	defer cut()
 	m.pullers.start(ctx)
 	for _, l := range m.dialed {
 		group.Go(func() error { l.run(ctx, l.session); return nil })
@@ -126,10 +136,15 @@ func (m *Mesh) Run(ctx context.Context) error {
 	m.accepted.open(ctx, &group)
 	group.Go(func() error { m.keepSigned(ctx); return nil })
 	group.Go(func() error { m.establish(ctx); return nil })
-	<-ctx.Done()
+	m.learnt.open(ctx, &group)
+	group.Go(func() error { m.followMembers(stopping); return nil })
+	gossipErr := m.gossip.Run(stopping)
+	<-stopping.Done()
 	m.accepted.close()
+	m.learnt.close()
+	cut()
 	m.calls.end(plantmesh.ErrShuttingDown)
-	err := group.Wait()
+	err := errors.Join(gossipErr, group.Wait())
 	m.pullers.running.Wait() // after the sessions, which start them
 	return err
 }
@@ -143,10 +158,10 @@ func (m *Mesh) head(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.
 	return head, err
 }
 
-// links are those over which this node calls peers: dialed ones in the order of the configuration, then accepted ones by
-// site.
+// links are those over which this node calls peers: dialed ones in the order of the configuration, then those to members
+// that gossip told of, then accepted ones, both by site.
 func (m *Mesh) links() []*link {
-	return append(slices.Clone(m.dialed), m.accepted.all()...)
+	return slices.Concat(m.dialed, m.learnt.all(), m.accepted.all())
 }
 
 // wants tells whether a stream is to be brought here: one that is subscribed to, or what is missing of an own one.

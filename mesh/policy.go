@@ -79,3 +79,18 @@ func (m *Mesh) mayExport(s plantmesh.StreamName, to plantmesh.Identity) error {
 	}
 	return nil
 }
+
+// forEverybody tells whether the rules of a stream let it go to every site of the mesh, now and later: then all may know of it.
+func (m *Mesh) forEverybody(s plantmesh.StreamName, i plantmesh.Incarnation) bool {
+	rules := m.rulesFor(s)
+	if s.Origin() != m.self.Site {
+		c, err := m.log.Checkpoint(s, i)
+		if err != nil || c.Signed == nil {
+			return false
+		}
+		rules = c.Export
+	}
+	return slices.ContainsFunc(rules, func(r plantmesh.ExportRule) bool {
+		return slices.Contains(r.To, "*") && (len(r.Regions) == 0 || slices.Contains(r.Regions, "*"))
+	})
+}

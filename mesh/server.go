@@ -72,6 +72,10 @@ func (s *server) GetChain(ctx context.Context, r *peerv1.GetChainRequest) (*peer
 	return response, plantmesh.Status(err).Err()
 }
 
+func (s *server) Gossip(stream grpc.BidiStreamingServer[peerv1.GossipRequest, peerv1.GossipResponse]) error {
+	return plantmesh.Status(s.mesh.serveGossip(stream)).Err()
+}
+
 // caller is the site that calls, by its verified certificate.
 //
 // Errors: plantmesh.ErrUnauthenticated, ErrMeshMismatch, ErrNotASite.

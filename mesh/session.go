@@ -68,11 +68,15 @@ func (l *link) session(ctx context.Context) error {
 	if conn.peer.Site == l.mesh.self.Site {
 		return plantmesh.ErrSelfLink
 	}
+	if l.expects != "" && conn.peer.Site != l.expects {
+		return fmt.Errorf("%w: %s advertises this address, and %s answers there", plantmesh.ErrSiteMismatch, l.expects, conn.peer.Site)
+	}
 	s := newSession(l, conn)
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	release, err := s.claim(ctx, end)
 	if err != nil {
+		l.leadsTo(conn.peer.Site)
 		return err
 	}
 	defer release()
@@ -106,6 +110,7 @@ func (s *session) run(ctx context.Context) error {
 	group.Go(func() error { return s.watch(running) })
 	group.Go(func() error { return s.guard(running) })
 	group.Go(func() error { return s.measure(running) })
+	group.Go(func() error { return s.gossip(running) })
 	return s.conn.why(causeOf(ctx, group.Wait()))
 }
 

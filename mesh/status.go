@@ -11,9 +11,12 @@ import (
 // Status is a snapshot: of each link, replica and follower one after the other. Its parts mirror the messages of the
 // same names in AdminService.
 type Status struct {
-	Links     []Link     // in the order of the configuration, then those that sites opened, by site
+	Links     []Link     // in the order of the configuration, then those to members, then those that sites opened, both by site
 	Replicas  []Replica  // ordered by stream
 	Followers []Follower // ordered by site and stream
+	Members   []Member   // the other sites, ordered by name
+
+	ClockSkews uint64 // how often the clock of a linked site passed the limit
 }
 
 // Link is a connection this node keeps to a peer.
@@ -64,7 +67,7 @@ func (m *Mesh) Status() Status {
 			s.Links = append(s.Links, m.served[i].status())
 		}
 	}
-	for _, l := range m.accepted.all() {
+	for _, l := range slices.Concat(m.learnt.all(), m.accepted.all()) {
 		s.Links = append(s.Links, l.status())
 	}
 	for _, name := range m.replicaNames() {
@@ -76,6 +79,7 @@ func (m *Mesh) Status() Status {
 		}
 		s.Followers = append(s.Followers, f)
 	}
+	s.Members, s.ClockSkews = m.members(), m.clocks.skews.Load()
 	return s
 }
 

@@ -68,6 +68,10 @@ func (g *Gossip) Attach(ctx context.Context, peer plantmesh.Identity, frames Cha
 	defer cancel(nil)
 	go func() { cancel(a.receive()) }() // ends with the channel
 	err := a.send(ctx)
+	if errors.Is(err, io.EOF) { // gRPC's way to say that receiving has the reason
+		<-ctx.Done()
+		err = context.Cause(ctx)
+	}
 	if errors.Is(err, errLeft) || errors.Is(err, io.EOF) {
 		return nil
 	}

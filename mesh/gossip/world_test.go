@@ -224,10 +224,14 @@ type pipe struct {
 
 	mu     sync.Mutex
 	frames []timed
+	bytes  int
 	held   bool
 	closed bool
 	change chan struct{}
 }
+
+// pipeBytes is what a pipe takes in before it makes a sender wait.
+const pipeBytes = 64 << 10
 
 type timed struct {
 	bytes []byte
@@ -247,14 +251,22 @@ func (p *pipe) put(f *peerv1.GossipFrame) error {
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return io.ErrClosedPipe
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return io.ErrClosedPipe
+		}
+		if p.bytes < pipeBytes {
+			p.frames, p.bytes = append(p.frames, timed{b, time.Now().Add(p.delay)}), p.bytes+len(b)
+			p.changed()
+			p.mu.Unlock()
+			return nil
+		}
+		change := p.change
+		p.mu.Unlock()
+		<-change
 	}
-	p.frames = append(p.frames, timed{b, time.Now().Add(p.delay)})
-	p.changed()
-	return nil
 }
 
 func (p *pipe) get() (*peerv1.GossipFrame, error) {
@@ -268,7 +280,10 @@ func (p *pipe) get() (*peerv1.GossipFrame, error) {
 			} else {
 				f := &peerv1.GossipFrame{}
 				err := proto.Unmarshal(p.frames[0].bytes, f)
+				p.bytes -= len(p.frames[0].bytes)
+				p.frames[0].bytes = nil
 				p.frames = p.frames[1:]
+				p.changed()
 				p.mu.Unlock()
 				return f, err
 			}
