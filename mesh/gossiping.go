@@ -26,7 +26,7 @@ func (m *Mesh) gossipConfig() gossip.Config {
 // heldForEverybody lists what gossip may tell all sites of the mesh. A stream that is withheld from any site is not in it:
 // who may have it hears of it over links, by WatchStreams.
 func (m *Mesh) heldForEverybody() []plantmesh.Head {
-	heads := slices.DeleteFunc(m.log.AllHeads(), func(h plantmesh.Head) bool { return !m.forEverybody(h.Stream, h.Incarnation) })
+	heads := slices.DeleteFunc(m.log.AllHeads(), func(h plantmesh.Head) bool { return !m.forEverybody(h.Stream) })
 	slices.SortFunc(heads, func(a, b plantmesh.Head) int { // own streams first, for there may be too many
 		return compareOrigins(m.self.Site, a, b)
 	})

@@ -81,10 +81,10 @@ func (m *Mesh) mayExport(s plantmesh.StreamName, to plantmesh.Identity) error {
 }
 
 // forEverybody tells whether the rules of a stream let it go to every site of the mesh, now and later: then all may know of it.
-func (m *Mesh) forEverybody(s plantmesh.StreamName, i plantmesh.Incarnation) bool {
+func (m *Mesh) forEverybody(s plantmesh.StreamName) bool {
 	rules := m.rulesFor(s)
 	if s.Origin() != m.self.Site {
-		c, err := m.log.Checkpoint(s, i)
+		c, err := m.log.Checkpoint(s, 0)
 		if err != nil || c.Signed == nil {
 			return false
 		}

@@ -229,7 +229,7 @@ func copyRules(cfg config.Config) func(string) api.CopyRule {
 
 func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.Context, string) (net.Conn, error)) mesh.Config {
 	m := mesh.Config{
-		Region: cfg.Region, Version: Version, Peers: cfg.Peers, Outbound: cfg.Reach == config.ReachOutbound, Export: []mesh.ExportRule{},
+		Region: cfg.Region, Version: Version, Peers: cfg.Peers, Outbound: cfg.Reach == config.ReachOutbound, Advertise: cfg.Advertise, ClockSkew: cfg.Limits.ClockSkew, Export: []mesh.ExportRule{},
 		SigningKey: key, Dial: dial,
 	}
 	for _, s := range cfg.Subscriptions {

@@ -22,6 +22,10 @@ func fillMesh(s *adminv1.GetStatusResponse, m mesh.Status) {
 			last.RoundTrip, last.ClockOffset = durationpb.New(l.RoundTrip), durationpb.New(l.ClockOffset)
 		}
 	}
+	for _, one := range m.Members {
+		s.Members = append(s.Members, memberMessage(one))
+	}
+	s.ClockSkews = m.ClockSkews
 	for _, r := range m.Replicas {
 		s.Replicas = append(s.Replicas, &adminv1.Replica{
 			Stream: string(r.Stream), Link: r.Link, State: r.State, Offset: uint64(r.Offset), SourceOffset: uint64(r.SourceOffset),
@@ -34,6 +38,23 @@ func fillMesh(s *adminv1.GetStatusResponse, m mesh.Status) {
 			LastReportTime: timestamp(f.LastReportTime), Reason: f.Reason,
 		})
 	}
+}
+
+func memberMessage(m mesh.Member) *adminv1.Member {
+	out := &adminv1.Member{
+		Site: string(m.Site), Region: m.Region, Version: m.Version, State: m.State, Since: timestamp(m.Since), Reason: m.Reason, Address: m.Address,
+		Outbound: m.Outbound, Via: string(m.Via), Hops: uint32(m.Hops), MinProtocol: m.MinProtocol, MaxProtocol: m.MaxProtocol, ClockSkewed: m.ClockSkewed,
+	}
+	if m.Measured {
+		out.RoundTrip, out.ClockOffset = durationpb.New(m.RoundTrip), durationpb.New(m.ClockOffset)
+	}
+	for _, site := range m.Links {
+		out.Links = append(out.Links, string(site))
+	}
+	for _, h := range m.Held {
+		out.Streams = append(out.Streams, &adminv1.MemberStream{Stream: string(h.Stream), Incarnation: uint64(h.Incarnation), Offset: uint64(h.Offset)})
+	}
+	return out
 }
 
 // timestamp is unset for a time that is.

@@ -71,10 +71,14 @@ func printStreams(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) erro
 
 func printLinks(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error {
 	t := newTable(w, "LINKS", "PEER", "SITE", "KIND", "STATE", "SINCE", "ROUND TRIP", "CLOCK", "REASON")
+	skewed := map[string]bool{}
+	for _, m := range s.GetMembers() {
+		skewed[m.GetSite()] = m.GetClockSkewed()
+	}
 	for _, l := range s.GetLinks() {
 		trip, clock := "", ""
 		if l.GetRoundTrip() != nil {
-			trip, clock = short(l.GetRoundTrip().AsDuration()), short(l.GetClockOffset().AsDuration())
+			trip, clock = short(l.GetRoundTrip().AsDuration()), clockOff(l.GetClockOffset(), skewed[l.GetSite()])
 		}
 		t.row(l.GetAddress(), l.GetSite(), enumName(l.GetKind(), "LINK_KIND_"), enumName(l.GetState(), "LINK_STATE_"), ago(l.GetSince(), now), trip, clock, l.GetReason())
 	}

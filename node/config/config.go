@@ -1,6 +1,9 @@
 package config
 
 import (
+	"time"
+
+	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/scrub"
 	"github.com/plantmesh/plantmesh/storage"
@@ -19,6 +22,9 @@ type Config struct {
 	// Reach says whether others can dial this site: direct or outbound. Where they cannot, it opens a second connection to
 	// each of its peers, over which they call it.
 	Reach string `yaml:"reach"`
+
+	// Advertise is host:port at which other members of the mesh may dial this site. Omitted: only those whose peers name it do.
+	Advertise string `yaml:"advertise,omitempty"`
 
 	Peers  []string `yaml:"peers,omitempty"`  // host:port of the nodes to link to
 	Admins []string `yaml:"admins,omitempty"` // clients that may call AdminService, besides the site's own certificate
@@ -89,7 +95,8 @@ type Limits struct {
 	MaxBlockBytes   int `yaml:"max_block_bytes"`   // where a block is cut
 	MaxPendingBytes int `yaml:"max_pending_bytes"` // what may wait for the disk
 
-	ScrubBytesPerSecond int `yaml:"scrub_bytes_per_second"` // how fast what is stored is read again, to find what the disk damaged
+	ScrubBytesPerSecond int           `yaml:"scrub_bytes_per_second"` // how fast what is stored is read again, to find what the disk damaged
+	ClockSkew           time.Duration `yaml:"clock_skew"`             // how far the clock of a linked site may be off before it is reported
 }
 
 // Defaults of an adapter and of telemetry.
@@ -97,6 +104,7 @@ const (
 	DefaultPattern       = "*.csv"
 	DefaultSettleSeconds = 1
 	DefaultSampleRatio   = 1
+	DefaultClockSkew     = mesh.DefaultClockSkew
 )
 
 // Default is a configuration that lacks only who the site is and its certificate.
@@ -108,7 +116,7 @@ func Default() Config {
 		Export:  []ExportRule{{Streams: []string{"*"}, To: []string{"*"}, Regions: []string{}}},
 		Limits: Limits{
 			TailBytes: storage.DefaultTailBytes, CacheBytes: storage.DefaultCacheBytes, MaxBlockBytes: storage.DefaultMaxBlockBytes,
-			MaxPendingBytes: storage.DefaultMaxPendingBytes, ScrubBytesPerSecond: scrub.DefaultBytesPerSecond,
+			MaxPendingBytes: storage.DefaultMaxPendingBytes, ScrubBytesPerSecond: scrub.DefaultBytesPerSecond, ClockSkew: DefaultClockSkew,
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/storage"
@@ -73,6 +74,12 @@ func (c Config) validateMesh(f *faults) {
 		f.add("reach %q: must be %s, if others can dial this site, or %s", c.Reach, ReachDirect, ReachOutbound)
 	case c.Reach == ReachOutbound && len(c.Peers) == 0:
 		f.add("peers: name at least one: with reach %s, nobody can dial this site, so it has to dial", c.Reach)
+	}
+	if problem := addressProblem(c.Advertise, false); c.Advertise != "" && problem != "" {
+		f.add("advertise %q: %s", c.Advertise, problem)
+	}
+	if c.Advertise != "" && c.Reach == ReachOutbound {
+		f.add("advertise %q: nobody can dial this site with reach %s: remove one of the two", c.Advertise, c.Reach)
 	}
 	for i, peer := range c.Peers {
 		if problem := addressProblem(peer, false); problem != "" {
@@ -154,6 +161,9 @@ func (t Telemetry) validate(f *faults) {
 // minLimit is what every buffer needs to work at all.
 const minLimit = 64 << 10
 
+// minClockSkew is about what measuring over a line leaves open.
+const minClockSkew = 10 * time.Millisecond
+
 func (l Limits) validate(f *faults) {
 	for _, limit := range []struct {
 		key   string
@@ -165,6 +175,9 @@ func (l Limits) validate(f *faults) {
 		if limit.value < minLimit {
 			f.add("limits.%s %d: must be %d or more", limit.key, limit.value, minLimit)
 		}
+	}
+	if l.ClockSkew < minClockSkew {
+		f.add("limits.clock_skew %s: must be %s or more: less cannot be measured over a line", l.ClockSkew, minClockSkew)
 	}
 	if l.MaxBlockBytes > storage.MaxBlockBytesLimit {
 		f.add("limits.max_block_bytes %d: must be %d or less", l.MaxBlockBytes, storage.MaxBlockBytesLimit)
