@@ -153,9 +153,9 @@ func TestStreamsThatAreWithheldFromAnybodyAreNotNamedByGossip(t *testing.T) {
 			hq.holds(plant, plantmesh.StreamOf("plant-a", domain))
 		}
 		for _, holder := range []plantmesh.SiteID{"plant-a", "hq"} {
-			s := other.eventually("heads of "+string(holder), func(s mesh.Status) bool { return len(memberOf(s, holder).Held) > 0 })
+			other.eventually("heads of "+string(holder), func(s mesh.Status) bool { return len(memberOf(s, holder).Held) > 0 })
 			pass(5 * time.Minute)
-			s = other.running.mesh.Status()
+			s := other.running.mesh.Status()
 			if held := memberOf(s, holder).Held; len(held) != 1 || held[0].Stream != "plant-a/quality" || held[0].Offset != 5 {
 				t.Errorf("of %s is told %+v", holder, held)
 			}

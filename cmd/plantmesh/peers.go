@@ -102,18 +102,18 @@ func clockOff(offset *durationpb.Duration, skewed bool) string {
 // lagIn sums up what is yet to come of a site's own streams, and the worst reason.
 func lagIn(s *adminv1.GetStatusResponse, site string) (lag, why string) {
 	var events uint64
-	any := false
+	found := false
 	for _, r := range s.GetReplicas() {
 		if !strings.HasPrefix(r.GetStream(), site+"/") {
 			continue
 		}
-		any = true
+		found = true
 		events += r.GetLagEvents()
 		if why == "" && r.GetReason() != "" {
 			why = r.GetStream() + ": " + r.GetReason()
 		}
 	}
-	if !any {
+	if !found {
 		return "", ""
 	}
 	return fmt.Sprint(events), why
@@ -122,18 +122,18 @@ func lagIn(s *adminv1.GetStatusResponse, site string) (lag, why string) {
 // lagOut sums up what a site has yet to get from this node.
 func lagOut(s *adminv1.GetStatusResponse, site string) (lag, why string) {
 	var events uint64
-	any := false
+	found := false
 	for _, f := range s.GetFollowers() {
 		if f.GetSite() != site {
 			continue
 		}
-		any = true
+		found = true
 		events += f.GetLagEvents()
 		if why == "" && !f.GetConnected() && f.GetReason() != "" {
 			why = f.GetStream() + " there: " + f.GetReason()
 		}
 	}
-	if !any {
+	if !found {
 		return "", ""
 	}
 	return fmt.Sprint(events), why

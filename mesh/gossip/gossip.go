@@ -85,7 +85,7 @@ func (g *Gossip) settings() *memberlist.Config {
 	c.EnableCompression, c.DisableTcpPings = false, true
 	c.HandoffQueueDepth = maxPackets
 	c.Alive = vouchedFor{g}
-	c.Logger = stdLogger(g.cfg.Logger)
+	c.LogOutput = logWriter{g.cfg.Logger}
 	return c
 }
 

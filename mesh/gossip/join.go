@@ -2,7 +2,6 @@ package gossip
 
 import (
 	"context"
-	"log"
 	"log/slog"
 	"strings"
 	"time"
@@ -59,15 +58,16 @@ func (g *Gossip) missing(attempts map[plantmesh.SiteID]attempt, now time.Time) (
 	return best, ok
 }
 
-// stdLogger gives memberlist a logger. What it has to say is for those who look for a fault in it: what operators need to know,
+// logWriter takes memberlist's log. What it has to say is for those who look for a fault in it: what operators need to know,
 // Members tells.
-func stdLogger(to *slog.Logger) *log.Logger { return log.New(logWriter{to}, "", 0) }
-
 type logWriter struct{ to *slog.Logger }
 
 // Write implements io.Writer, a line at a time.
 func (w logWriter) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
+	if at := strings.IndexByte(text, '['); at >= 0 { // behind its own date
+		text = text[at:]
+	}
 	if !strings.HasPrefix(text, "[DEBUG]") {
 		w.to.Debug("memberlist", slog.String("says", text))
 	}

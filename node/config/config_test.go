@@ -95,7 +95,8 @@ adapters:
   - {name: mes, kind: file, pattern: "["}
 odoo: {url: "odoo", concurrency: 0, api_key: secret}
 telemetry: {otlp_endpoint: "127.0.0.1:4317", sample_ratio: 2}
-limits: {tail_bytes: 1}
+limits: {tail_bytes: 1, clock_skew: 1ms}
+advertise: nowhere
 `)
 	if err == nil {
 		t.Fatal("no error")
@@ -106,6 +107,7 @@ limits: {tail_bytes: 1}
 		`export[0].to[0] "plant/a"`, `subscriptions[0].from ""`, `adapters[0].kind "tape": must be file`, "adapters[1].dir: name the folder",
 		`adapters[1].pattern "["`, `adapters[1].name "mes": adapters[0] has this name too`, `odoo.url "odoo"`, "odoo.database", "odoo.concurrency 0",
 		`telemetry.otlp_endpoint "127.0.0.1:4317"`, "telemetry.sample_ratio 2", "limits.tail_bytes 1: must be 65536 or more",
+		"limits.clock_skew 1ms: must be 10ms or more", `advertise "nowhere": give host:port`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s:\n%v", want, err)
@@ -118,6 +120,9 @@ limits: {tail_bytes: 1}
 
 func TestOutboundSiteHasToNameAPeer(t *testing.T) {
 	if _, _, err := load(t, valid+"reach: outbound\n"); err == nil || !strings.Contains(err.Error(), "peers: name at least one") {
+		t.Errorf("error %v", err)
+	}
+	if _, _, err := load(t, valid+"reach: outbound\npeers: [hq:7443]\nadvertise: plant-a:7443\n"); err == nil || !strings.Contains(err.Error(), "nobody can dial this site") {
 		t.Errorf("error %v", err)
 	}
 	if c, _, err := load(t, valid+"reach: outbound\npeers: [hq:7443]\n"); err != nil || c.Reach != config.ReachOutbound {
