@@ -198,11 +198,11 @@ func (d *directory) all() (map[plantmesh.SiteID]*card, uint64) {
 }
 
 // forget drops the cards of sites that are gone and so old that nobody takes them any more.
-func (d *directory) forget(now time.Time, gone func(plantmesh.SiteID) bool) {
+func (d *directory) forget(now time.Time, gone map[plantmesh.SiteID]bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for site, c := range d.cards {
-		if site != d.self.Site && now.Sub(c.said.GetTime().AsTime()) > cardLife && gone(site) {
+		if site != d.self.Site && now.Sub(c.said.GetTime().AsTime()) > cardLife && gone[site] {
 			delete(d.cards, site)
 			delete(d.rates, site)
 			d.version++

@@ -210,9 +210,12 @@ func (g *Gossip) judgeAll(thoughts map[plantmesh.SiteID]memberlist.NodeStateType
 		close(g.change)
 		g.change = make(chan struct{})
 	}
-	gone := func(site plantmesh.SiteID) bool { return isGone(g.standings[site].state) }
-	g.directory.forget(now, gone)
+	gone := map[plantmesh.SiteID]bool{}
+	for site, s := range g.standings {
+		gone[site] = isGone(s.state)
+	}
 	g.mu.Unlock()
+	g.directory.forget(now, gone) // which locks the directory, and that goes before g.mu
 }
 
 // report logs a change.
