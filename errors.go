@@ -44,6 +44,7 @@ var (
 	ErrAlreadyLinked       = errors.New("the site is linked already")
 
 	// Not now: the same call may succeed later.
+	ErrDiskReserve    = errors.New("the disk is full but for its reserve")
 	ErrTooManyPending = errors.New("too many requests pending")
 	ErrCopiesMissing  = errors.New("recorded here, but not yet at as many sites as the stream asks for")
 	ErrShuttingDown   = errors.New("shutting down")

@@ -57,6 +57,7 @@ var wires = []wire{
 	{ErrSelfLink, codes.FailedPrecondition, "SELF_LINK", false},
 	{ErrCopiesMissing, codes.DeadlineExceeded, "COPIES_MISSING", true},
 	{ErrAlreadyLinked, codes.FailedPrecondition, "ALREADY_LINKED", false},
+	{ErrDiskReserve, codes.ResourceExhausted, "DISK_FULL", true},
 	{ErrTooManyPending, codes.ResourceExhausted, "TOO_MANY_PENDING", true},
 	{ErrShuttingDown, codes.Unavailable, "SHUTTING_DOWN", true},
 }

@@ -183,7 +183,7 @@ func (r *replicator) append(ctx context.Context, in *intake, durable chan plantm
 // block, as far as a signature covers it.
 func (r *replicator) store(ctx context.Context, b batch) (plantmesh.Head, error) {
 	head, err := r.keep(ctx, frame{blocks: b.blocks(), checkpoints: b.checkpoints()})
-	if err == nil || errors.Is(err, plantmesh.ErrStorageFailed) || errors.Is(err, plantmesh.ErrShuttingDown) {
+	if err == nil || errors.Is(err, plantmesh.ErrDiskReserve) || errors.Is(err, plantmesh.ErrStorageFailed) || errors.Is(err, plantmesh.ErrShuttingDown) {
 		return head, err
 	}
 	for _, f := range b.frames {

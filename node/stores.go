@@ -43,7 +43,7 @@ func storageOptions(cfg config.Config, logger *slog.Logger) storage.Options {
 	return storage.Options{
 		Mesh: cfg.Mesh, Site: plantmesh.SiteID(cfg.Site), Logger: logger,
 		TailBytes: cfg.Limits.TailBytes, CacheBytes: cfg.Limits.CacheBytes, MaxBlockBytes: cfg.Limits.MaxBlockBytes,
-		MaxPendingBytes: cfg.Limits.MaxPendingBytes,
+		MaxPendingBytes: cfg.Limits.MaxPendingBytes, ReserveBytes: cfg.Limits.DiskReserveBytes(),
 	}
 }
 

@@ -73,7 +73,7 @@ const entryOverhead = 128
 // again.
 //
 // Errors: *plantmesh.ConflictError with the index of the entry; plantmesh.ErrInvalidRequest for a stream of another site;
-// ErrBatchTooLarge for an event that no block can hold; ErrTooManyPending while the disk cannot keep up; ErrShuttingDown;
+// ErrBatchTooLarge for an event that no block can hold; ErrDiskReserve; ErrTooManyPending while the disk cannot keep up; ErrShuttingDown;
 // ErrStorageFailed; those of ctx.
 func (l *Log) Append(ctx context.Context, w Write) ([]Receipt, error) {
 	p, err := l.Submit(w)
@@ -101,6 +101,11 @@ func (l *Log) Submit(w Write) (*Pending, error) {
 		}
 		p.entries[i] = pendingEntry{stream: e.Stream, source: e.Event.GetSource(), id: e.Event.GetId(), hash: l.hashID(e.Event.GetSource(), e.Event.GetId()), event: event}
 		p.bytes += len(event) + entryOverhead
+	}
+	if len(p.entries) > 0 {
+		if err := l.reserve.admit(p.bytes); err != nil {
+			return nil, fmt.Errorf("append: %w", err)
+		}
 	}
 	for _, c := range w.Cursors {
 		p.cursors = append(p.cursors, Cursor{Name: c.Name, Value: bytes.Clone(c.Value)})

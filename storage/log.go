@@ -17,8 +17,10 @@ import (
 type Log struct {
 	*database
 	idSecret []byte
+	closing  sync.Once
 
 	trimming sync.Mutex // one trim at a time
+	reserve  reserve
 	appender appender
 	replicas replicaWriters
 	tail     tail
@@ -61,6 +63,7 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	l := &Log{database: d, streams: map[plantmesh.StreamName]*stream{}, older: map[plantmesh.StreamName][]*stream{}, changed: make(chan struct{})}
 	l.tail.limit = d.opts.TailBytes
+	l.reserve.dir, l.reserve.fs, l.reserve.least = d.dir, d.opts.FS, uint64(d.opts.ReserveBytes)
 	if err := l.load(); err != nil {
 		_ = d.close()
 		return nil, fmt.Errorf("open log %s: %w", d.dir, err)
@@ -108,8 +111,14 @@ func (l *Log) load() error {
 	return damaged(iter.Error())
 }
 
-// Close commits what was submitted, answers it, and closes the folder. Readers must have stopped.
+// Close commits what was submitted, answers it, and closes the folder. Readers must have stopped. A second Close does nothing.
 func (l *Log) Close() error {
+	err := error(nil)
+	l.closing.Do(func() { err = l.closeOnce() })
+	return err
+}
+
+func (l *Log) closeOnce() error {
 	if !l.appender.stop() {
 		return fmt.Errorf("close %s: abandoned: %w", l.dir, l.Err())
 	}

@@ -63,6 +63,7 @@ type Options struct {
 	CacheBytes      int // see DefaultCacheBytes
 	MaxBlockBytes   int // see DefaultMaxBlockBytes; at most MaxBlockBytesLimit
 	MaxPendingBytes int // see DefaultMaxPendingBytes
+	ReserveBytes    int // see DefaultReserveBytes; logs only
 }
 
 // MaxBlockBytesLimit is the largest MaxBlockBytes: a block has to fit a frame between sites.
@@ -93,6 +94,7 @@ func (o Options) withDefaults() (Options, error) {
 		{"cache_bytes", &o.CacheBytes, DefaultCacheBytes},
 		{"max_block_bytes", &o.MaxBlockBytes, DefaultMaxBlockBytes},
 		{"max_pending_bytes", &o.MaxPendingBytes, DefaultMaxPendingBytes},
+		{"disk_reserve", &o.ReserveBytes, DefaultReserveBytes},
 	} {
 		if *limit.value < 0 {
 			return o, fmt.Errorf("storage options: %s is %d, below 0", limit.name, *limit.value)

@@ -52,7 +52,7 @@ func (r *replicaWriters) stop() {
 //
 // Errors: plantmesh.ErrCorruptBlock; ErrChainDiverged, also where offsets do not follow or a checkpoint does not agree;
 // ErrIncarnationChanged for blocks of an incarnation not held that do not begin it; ErrInvalidRequest for a stream of this
-// site; ErrStorageFailed; ErrShuttingDown; storage.ErrNewerFormat; those of ctx.
+// site; ErrDiskReserve; ErrStorageFailed; ErrShuttingDown; storage.ErrNewerFormat; those of ctx.
 func (l *Log) AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error) {
 	if s.Origin() == l.opts.Site {
 		return plantmesh.Head{}, fmt.Errorf("append to replica %s: %w: it is this site's own stream, which only its appender writes", s, plantmesh.ErrInvalidRequest)
@@ -71,6 +71,13 @@ func (l *Log) appendVerified(ctx context.Context, s plantmesh.StreamName, blocks
 	defer w.Unlock()
 	if s.Origin() == l.opts.Site {
 		defer l.recovering(s)()
+	}
+	size := 0
+	for _, b := range blocks {
+		size += len(b)
+	}
+	if err := l.reserve.admit(size); err != nil {
+		return plantmesh.Head{}, fmt.Errorf("append to replica %s: %w", s, err)
 	}
 	p, err := l.verifyBlocks(ctx, s, blocks, len(checkpoints) > 0)
 	if err == nil {

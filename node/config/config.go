@@ -95,6 +95,8 @@ type Limits struct {
 	MaxBlockBytes   int `yaml:"max_block_bytes"`   // where a block is cut
 	MaxPendingBytes int `yaml:"max_pending_bytes"` // what may wait for the disk
 
+	DiskReserve string `yaml:"disk_reserve"` // what stays free on the disk: below it, new events are refused
+
 	ScrubBytesPerSecond int           `yaml:"scrub_bytes_per_second"` // how fast what is stored is read again, to find what the disk damaged
 	ClockSkew           time.Duration `yaml:"clock_skew"`             // how far the clock of a linked site may be off before it is reported
 }
@@ -116,7 +118,7 @@ func Default() Config {
 		Export:  []ExportRule{{Streams: []string{"*"}, To: []string{"*"}, Regions: []string{}}},
 		Limits: Limits{
 			TailBytes: storage.DefaultTailBytes, CacheBytes: storage.DefaultCacheBytes, MaxBlockBytes: storage.DefaultMaxBlockBytes,
-			MaxPendingBytes: storage.DefaultMaxPendingBytes, ScrubBytesPerSecond: scrub.DefaultBytesPerSecond, ClockSkew: DefaultClockSkew,
+			MaxPendingBytes: storage.DefaultMaxPendingBytes, DiskReserve: "256MB", ScrubBytesPerSecond: scrub.DefaultBytesPerSecond, ClockSkew: DefaultClockSkew,
 		},
 	}
 }

@@ -110,3 +110,9 @@ func (s Stream) RetentionRule() retention.Rule {
 	bytes, _ := parseBytes(s.RetentionBytes)
 	return retention.Rule{MaxAge: age, MaxBytes: bytes, TrimUnfetched: s.TrimUnfetched}
 }
+
+// DiskReserveBytes is DiskReserve in bytes. Validate has found it well-formed.
+func (l Limits) DiskReserveBytes() int {
+	bytes, _ := parseBytes(l.DiskReserve)
+	return int(bytes)
+}

@@ -179,6 +179,11 @@ func (l Limits) validate(f *faults) {
 	if l.ClockSkew < minClockSkew {
 		f.add("limits.clock_skew %s: must be %s or more: less cannot be measured over a line", l.ClockSkew, minClockSkew)
 	}
+	if bytes, err := parseBytes(l.DiskReserve); err != nil || bytes == 0 {
+		f.add("limits.disk_reserve %q: %w", l.DiskReserve, errBytes)
+	} else if bytes < storage.MinReserveBytes {
+		f.add("limits.disk_reserve %q: must be 68MB or more: what was let in has to be written", l.DiskReserve)
+	}
 	if l.MaxBlockBytes > storage.MaxBlockBytesLimit {
 		f.add("limits.max_block_bytes %d: must be %d or less", l.MaxBlockBytes, storage.MaxBlockBytesLimit)
 	}
