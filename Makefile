@@ -6,7 +6,7 @@ GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 
-.PHONY: help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-jaeger
+.PHONY: crashpoints help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-jaeger
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,10 @@ fuzz: ## every fuzz target for FUZZTIME
 	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
+
+CRASHPOINTS ?= 10000
+crashpoints: ## cut the power of a log at CRASHPOINTS changes of its disk, and check each that is left
+	$(GO) test -count=1 -timeout 20m -run CrashAtEveryChange -v ./storage -storage.crashpoints $(CRASHPOINTS)
 
 bench: ## benchmarks; BENCHTIME=5s for steadier figures
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...

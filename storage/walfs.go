@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -77,7 +78,26 @@ func (f *walFS) frozen() error {
 	return errFrozen
 }
 
+// isMarker tells the files by whose names Pebble finds its manifest and its format.
+func (f *walFS) isMarker(name string) bool { return strings.HasPrefix(f.PathBase(name), "marker.") }
+
+// syncFolder makes what was created and removed beside a file durable. Pebble creates a manifest, then the marker that
+// names it, then removes the marker before, and only then syncs the folder: on a disk that keeps some of these and not
+// others a power cut could leave a marker that names nothing, or none.
+func (f *walFS) syncFolder(name string) error {
+	dir, err := f.FS.OpenDir(f.PathDir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
 func (f *walFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if f.isMarker(name) && !f.isBroken() {
+		if err := f.syncFolder(name); err != nil {
+			f.fail("sync the folder", err)
+		}
+	}
 	return f.open(name, func() (vfs.File, error) { return f.FS.Create(name, category) })
 }
 
@@ -131,6 +151,11 @@ func (f *walFS) Link(from, to string) error {
 func (f *walFS) Remove(name string) error {
 	if err := f.frozen(); err != nil {
 		return err
+	}
+	if f.isMarker(name) {
+		if err := f.syncFolder(name); err != nil {
+			return err
+		}
 	}
 	return f.FS.Remove(name)
 }
