@@ -72,15 +72,20 @@ func (a *appender) stop() bool {
 	a.closed = true
 	a.mu.Unlock()
 	a.signal()
+	return endUnlessHung(&a.ended, a.log.failed)
+}
+
+// endUnlessHung waits for goroutines. It returns false if they do not end after a failure.
+func endUnlessHung(group *sync.WaitGroup, failed <-chan struct{}) bool {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		a.ended.Wait()
+		group.Wait()
 	}()
 	select {
 	case <-ended:
 		return true
-	case <-a.log.failed:
+	case <-failed:
 	}
 	select {
 	case <-ended:

@@ -122,7 +122,9 @@ func (l *Log) closeOnce() error {
 	if !l.appender.stop() {
 		return fmt.Errorf("close %s: abandoned: %w", l.dir, l.Err())
 	}
-	l.replicas.stop()
+	if !l.replicas.stop(l.failed) {
+		return fmt.Errorf("close %s: abandoned: %w", l.dir, l.Err())
+	}
 	return l.close()
 }
 

@@ -17,6 +17,8 @@ type replicaWriters struct {
 	open   sync.RWMutex // held for reading during an append
 	closed bool         // guarded by open
 
+	commits sync.WaitGroup // handed to Pebble and not done
+
 	mu     sync.Mutex
 	byName map[plantmesh.StreamName]*sync.Mutex
 }
@@ -35,11 +37,13 @@ func (r *replicaWriters) writer(s plantmesh.StreamName) *sync.Mutex {
 	return w
 }
 
-// stop refuses new appends and waits for those that go on.
-func (r *replicaWriters) stop() {
+// stop refuses new appends and waits for those that go on. It returns false if some of what they handed over hangs in the
+// storage engine because the log has failed.
+func (r *replicaWriters) stop(failed <-chan struct{}) bool {
 	r.open.Lock()
-	defer r.open.Unlock()
 	r.closed = true
+	r.open.Unlock()
+	return endUnlessHung(&r.commits, failed)
 }
 
 // AppendBlocks adds blocks of another site's stream to its replica, as a whole or not at all, and returns the new head.
@@ -200,21 +204,28 @@ func (l *Log) commitReplica(p progress) error {
 	if err := l.fillReplica(batch, p); err != nil {
 		return err
 	}
-	err := l.db.ApplyNoSyncWait(batch, pebble.Sync)
-	if err == nil {
-		err = batch.SyncWait()
-	}
-	if err == nil {
-		err = batch.Close()
-	}
-	if err != nil {
-		l.fail(&failure{dir: l.dir, cause: err})
-	}
-	if err := l.Err(); err != nil { // also what the disk reported and Pebble was not told
+	if err := l.commit(batch); err != nil {
 		return err
 	}
 	l.publish([]progress{p})
 	return nil
+}
+
+// commit makes a batch durable. If the log fails meanwhile it does not wait: on a disk that has failed Pebble may never come
+// back with a write that waits for room. What was handed over then is left to it, and Close abandons the folder.
+//
+// Errors: plantmesh.ErrStorageFailed.
+func (l *Log) commit(batch *pebble.Batch) error {
+	done := make(chan error, 1)
+	l.replicas.commits.Go(func() { done <- errors.Join(l.db.Apply(batch, pebble.Sync), batch.Close()) })
+	select {
+	case err := <-done:
+		if err != nil {
+			l.fail(&failure{dir: l.dir, cause: err})
+		}
+	case <-l.failed:
+	}
+	return l.Err() // also what the disk reported and Pebble was not told
 }
 
 func (l *Log) fillReplica(batch *pebble.Batch, p progress) error {

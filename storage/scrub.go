@@ -34,10 +34,8 @@ func (l *Log) Scrub(ctx context.Context, s plantmesh.StreamName, i plantmesh.Inc
 	begin := l.begins(st)
 	at := progress{stream: st, head: headRecord{offset: begin.before, chain: begin.chain, time: minTime}}
 	if after > begin.before {
-		chain, err := l.ChainOf(ctx, s, i, after)
-		if err != nil {
-			after = begin.before // begin again: where it went on is not a boundary, or damaged
-		} else {
+		// Where it went on may be no boundary, or damaged: then it begins again.
+		if chain, err := l.ChainOf(ctx, s, i, after); err == nil {
 			at.head.offset, at.head.chain = after, chain
 		}
 	}

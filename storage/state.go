@@ -16,7 +16,8 @@ type State struct {
 	*database
 	mu     sync.RWMutex // held for reading during an update
 	closed bool         // guarded by mu
-	owners sync.Map     // name -> *Owner
+	end    sync.Once
+	owners sync.Map // name -> *Owner
 }
 
 // OpenState opens the derived database in a folder, creating it if there is none.
@@ -33,8 +34,14 @@ func OpenState(dir string, o Options) (*State, error) {
 	return &State{database: d}, nil
 }
 
-// Close waits for updates that go on and closes the folder. Views must have ended.
+// Close waits for updates that go on and closes the folder. Views must have ended. A second Close does nothing.
 func (s *State) Close() error {
+	err := error(nil)
+	s.end.Do(func() { err = s.closeOnce() })
+	return err
+}
+
+func (s *State) closeOnce() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -254,3 +254,13 @@ func updateForEver(dir string) {
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }
+
+func TestClosingAStateAgainDoesNothing(t *testing.T) {
+	s, err := storage.OpenState("state", options(vfs.NewMem()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -98,11 +99,7 @@ func (l *Log) Trim(ctx context.Context, s plantmesh.StreamName, i plantmesh.Inca
 		l.mu.Lock()
 		st.begin = next
 		l.mu.Unlock()
-		err = batch.Commit(pebble.Sync)
-		if err != nil {
-			l.fail(&failure{dir: l.dir, cause: err})
-		}
-		if err := l.Err(); err != nil {
+		if err := l.commit(batch); err != nil {
 			return next.before + 1, err
 		}
 	}
@@ -162,10 +159,15 @@ func (l *Log) BytesBefore(ctx context.Context, s plantmesh.StreamName, i plantme
 // Remove forgets a replica, all its incarnations and checkpoints: its subscription ended, or it is to be fetched anew.
 // Readers must have stopped.
 //
-// Errors: plantmesh.ErrUnknownStream; ErrInvalidRequest for this site's own stream; ErrStorageFailed.
+// Errors: plantmesh.ErrUnknownStream; ErrInvalidRequest for this site's own stream; ErrShuttingDown; ErrStorageFailed.
 func (l *Log) Remove(s plantmesh.StreamName) error {
 	if s.Origin() == l.opts.Site {
 		return fmt.Errorf("remove %s: %w: it is this site's own stream, of which this may be the only copy", s, plantmesh.ErrInvalidRequest)
+	}
+	l.replicas.open.RLock()
+	defer l.replicas.open.RUnlock()
+	if l.replicas.closed {
+		return fmt.Errorf("remove %s: %w", s, plantmesh.ErrShuttingDown)
 	}
 	writer := l.replicas.writer(s)
 	writer.Lock()
@@ -176,7 +178,7 @@ func (l *Log) Remove(s plantmesh.StreamName) error {
 		return err
 	}
 	l.mu.Lock()
-	all := append(l.older[s], l.streams[s])
+	all := slices.Concat(l.older[s], []*stream{l.streams[s]})
 	delete(l.older, s)
 	delete(l.streams, s)
 	for _, st := range all {
@@ -195,8 +197,5 @@ func (l *Log) Remove(s plantmesh.StreamName) error {
 			}
 		}
 	}
-	if err := batch.Commit(pebble.Sync); err != nil {
-		l.fail(&failure{dir: l.dir, cause: err})
-	}
-	return l.Err()
+	return l.commit(batch)
 }

@@ -48,7 +48,7 @@ type EventServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_EVENT, UNKNOWN_EVENT_TYPE; BadRequest names index, field, rule and value),
 	// ALREADY_EXISTS (EVENT_ID_CONFLICT: same source and id, other content), PERMISSION_DENIED (NOT_OWNER),
-	// RESOURCE_EXHAUSTED (BATCH_TOO_LARGE: split it; TOO_MANY_PENDING: retry), UNAVAILABLE (SHUTTING_DOWN: retry), INTERNAL (STORAGE_FAILED).
+	// RESOURCE_EXHAUSTED (BATCH_TOO_LARGE: split it; TOO_MANY_PENDING, DISK_FULL: retry), UNAVAILABLE (SHUTTING_DOWN: retry), INTERNAL (STORAGE_FAILED).
 	Publish(ctx context.Context, in *PublishRequest, opts ...grpc.CallOption) (*PublishResponse, error)
 	// PublishStream is Publish without waiting for each answer: requests are answered one by one, in the order sent, with
 	// the same guarantee and limits each. A refused request is answered with its error and does not end the stream.
@@ -174,7 +174,7 @@ type EventServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_EVENT, UNKNOWN_EVENT_TYPE; BadRequest names index, field, rule and value),
 	// ALREADY_EXISTS (EVENT_ID_CONFLICT: same source and id, other content), PERMISSION_DENIED (NOT_OWNER),
-	// RESOURCE_EXHAUSTED (BATCH_TOO_LARGE: split it; TOO_MANY_PENDING: retry), UNAVAILABLE (SHUTTING_DOWN: retry), INTERNAL (STORAGE_FAILED).
+	// RESOURCE_EXHAUSTED (BATCH_TOO_LARGE: split it; TOO_MANY_PENDING, DISK_FULL: retry), UNAVAILABLE (SHUTTING_DOWN: retry), INTERNAL (STORAGE_FAILED).
 	Publish(context.Context, *PublishRequest) (*PublishResponse, error)
 	// PublishStream is Publish without waiting for each answer: requests are answered one by one, in the order sent, with
 	// the same guarantee and limits each. A refused request is answered with its error and does not end the stream.
