@@ -40,6 +40,21 @@ func LookupEventType(name string) (EventType, error) {
 // EventTypes lists the catalog, ordered by name.
 func EventTypes() []EventType { return slices.Clone(catalog().ordered) }
 
+// DomainClass is the class of a domain's streams: that of the most urgent of its types, for a stream has one order. A domain
+// that the catalog does not know is standard.
+func DomainClass(domain string) catalogv1.Class {
+	class := catalogv1.Class_CLASS_UNSPECIFIED
+	for _, t := range catalog().ordered {
+		if t.Domain == domain && (class == catalogv1.Class_CLASS_UNSPECIFIED || t.Class < class) {
+			class = t.Class
+		}
+	}
+	if class == catalogv1.Class_CLASS_UNSPECIFIED {
+		return catalogv1.Class_CLASS_STANDARD
+	}
+	return class
+}
+
 // New returns an empty payload.
 func (t EventType) New() proto.Message { return t.message.New().Interface() }
 

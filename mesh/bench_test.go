@@ -1,6 +1,8 @@
 package mesh_test
 
 import (
+	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -44,6 +46,43 @@ func BenchmarkBacklog(b *testing.B) {
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkUrgentOverThinLine measures, in real time and through real sockets with all that the kernel buffers, how long an
+// urgent event takes over a line of 50 kbit/s that a bulk backlog fills.
+func BenchmarkUrgentOverThinLine(b *testing.B) {
+	w := newWorld(b, nil)
+	plant := w.add("plant-a", mesh.Config{ClassOf: bulkProduction}).start()
+	plant.publishBlocks(plant.stream(), 14)
+	plant.publishTo(quality, 1, 0)
+	hq := w.add("hq", mesh.Config{Peers: []string{plant.address}, Subscriptions: everything})
+	hq.config.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", address)
+		return thinConn{conn, 50_000 / 8}, err
+	}
+	hq.start()
+	if _, err := hq.running.log.WaitHead(b.Context(), quality, 0); err != nil {
+		b.Fatal(err)
+	}
+	var worst time.Duration
+	offset := plantmesh.Offset(1)
+	for b.Loop() {
+		b.StopTimer()
+		pass(time.Duration(offset%7) * 300 * time.Millisecond)
+		b.StartTimer()
+		published := time.Now()
+		plant.publishTo(quality, 1, 0)
+		if _, err := hq.running.log.WaitHead(b.Context(), quality, offset); err != nil {
+			b.Fatal(err)
+		}
+		offset++
+		worst = max(worst, time.Since(published))
+	}
+	b.ReportMetric(worst.Seconds(), "s/worst")
+	if head, _ := hq.running.log.Head(plant.stream()); head.Offset == plant.running.log.Streams()[0].Head.Offset {
+		b.Error("the backlog was gone before the end")
+	}
 }
 
 // BenchmarkReport measures how long after an event is durable at its origin the origin knows that it is durable at a

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/plantmesh/plantmesh"
+	catalogv1 "github.com/plantmesh/plantmesh/proto/plantmesh/catalog/v1"
 )
 
 // Config is what a node's configuration says about its peers.
@@ -28,6 +29,10 @@ type Config struct {
 
 	Subscriptions []Subscription // what to replicate from them
 	Export        []ExportRule   // what they may replicate from here; nil: DefaultExport, empty: nothing
+
+	// ClassOf is the configured class of a stream, unspecified for most; nil: of all. Those have the class that their origin
+	// names, which has it from the catalog.
+	ClassOf func(s plantmesh.StreamName) catalogv1.Class
 
 	// Dial opens a connection to a peer; nil: TCP. TLS is laid over what it returns.
 	Dial func(ctx context.Context, address string) (net.Conn, error)

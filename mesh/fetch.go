@@ -52,12 +52,14 @@ func (s *session) piece(ctx context.Context, name plantmesh.StreamName, i plantm
 	if err != nil {
 		return nil, plantmesh.FromStatus(err)
 	}
-	start := &peerv1.ReplicateStart{Stream: string(name), Incarnation: uint64(i), Protocol: s.protocol, UntilOffset: uint64(until)}
+	start := &peerv1.ReplicateStart{Stream: string(name), Incarnation: uint64(i), Protocol: s.protocol, UntilOffset: uint64(until), Parts: true}
 	if after > 0 {
 		start.AfterOffset, start.Chain = uint64(after), chain[:]
 	}
 	_ = call.Send(&peerv1.ReplicateRequest{Message: &peerv1.ReplicateRequest_Start{Start: start}}) // Recv has the reason
 	var blocks [][]byte
+	var whole assembly
+	progress := &peerv1.ReplicateProgress{}
 	for {
 		answer, err := call.Recv()
 		if errors.Is(err, io.EOF) {
@@ -65,6 +67,13 @@ func (s *session) piece(ctx context.Context, name plantmesh.StreamName, i plantm
 		}
 		if err != nil {
 			return nil, plantmesh.FromStatus(err)
+		}
+		if bytes := messageBytes(answer); bytes > 0 {
+			progress.ReceivedBytes += bytes
+			_ = call.Send(&peerv1.ReplicateRequest{Message: &peerv1.ReplicateRequest_Progress{Progress: progress}}) // Recv has the reason
+		}
+		if answer, err = whole.add(answer); err != nil {
+			return nil, err
 		}
 		for _, b := range answer.GetBlocks() {
 			if last, err := s.mesh.log.LastOffset(b); err != nil || last > until {

@@ -87,6 +87,8 @@ type Mesh struct {
 	followers followers
 	replicas  replicas
 	pullers   pullers
+	lanes     lanes
+	classes   classes
 
 	subscriptions subscriptions
 }

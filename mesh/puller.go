@@ -67,6 +67,7 @@ func (p *pullers) offered(s *session, h *peerv1.StreamHead) {
 	if p.ctx == nil || p.ctx.Err() != nil || !p.mesh.wants(name) {
 		return
 	}
+	p.mesh.classes.learn(name, h.GetClass(), s.site())
 	puller, ok := p.table[name]
 	if !ok {
 		puller = newPuller(p.mesh, name)

@@ -44,10 +44,10 @@ func (r *replicator) pull(ctx context.Context) error {
 		return err
 	}
 	r.replica.receiving(r.session.link.address, head.Offset)
-	in, durable := newIntake(inFlightBytes), make(chan plantmesh.Offset, 1)
-	group.Go(func() error { return r.receive(ctx, call, in) })
-	group.Go(func() error { return r.append(ctx, in, durable) })
-	group.Go(func() error { return report(ctx, call, durable) })
+	in, reports := newIntake(inFlightBytes), newReports(head.Offset)
+	group.Go(func() error { return r.receive(ctx, call, in, reports) })
+	group.Go(func() error { return r.append(ctx, in, reports) })
+	group.Go(func() error { return reports.send(ctx, call) })
 	return group.Wait()
 }
 
@@ -59,7 +59,7 @@ func (r *replicator) open(ctx context.Context, cancel context.CancelFunc, head p
 	if err != nil {
 		return nil, plantmesh.FromStatus(err)
 	}
-	start := &peerv1.ReplicateStart{Stream: string(r.name), Protocol: r.session.protocol}
+	start := &peerv1.ReplicateStart{Stream: string(r.name), Protocol: r.session.protocol, Parts: true}
 	if head.Offset > 0 {
 		start.AfterOffset, start.Chain = uint64(head.Offset), head.Chain[:]
 	}
@@ -110,7 +110,8 @@ func (r *replicator) accepted(ctx context.Context, first *peerv1.ReplicateRespon
 var errProtocol = errors.New("the peer breaks the protocol")
 
 // receive takes frames in as fast as there is room.
-func (r *replicator) receive(ctx context.Context, call replicateClient, in *intake) error {
+func (r *replicator) receive(ctx context.Context, call replicateClient, in *intake, reports *reports) error {
+	var whole assembly
 	for {
 		answer, err := call.Recv()
 		if errors.Is(err, io.EOF) {
@@ -118,6 +119,13 @@ func (r *replicator) receive(ctx context.Context, call replicateClient, in *inta
 		}
 		if err != nil {
 			return plantmesh.FromStatus(err)
+		}
+		reports.came(answer)
+		if answer, err = whole.add(answer); err != nil {
+			return err
+		}
+		if answer == nil {
+			continue
 		}
 		r.replica.heard(plantmesh.Offset(answer.GetHeadOffset()), answer.GetHeadTime().AsTime())
 		if len(answer.GetBlocks()) == 0 {
@@ -156,7 +164,7 @@ func (r *replicator) proven(answer *peerv1.ReplicateResponse) ([]plantmesh.Check
 
 // append makes durable whatever has come in, as one batch. An append that began is waited for even if ctx ends, so that
 // the next call starts from a head that does not move.
-func (r *replicator) append(ctx context.Context, in *intake, durable chan plantmesh.Offset) error {
+func (r *replicator) append(ctx context.Context, in *intake, reports *reports) error {
 	for {
 		batch, err := in.take(ctx)
 		if err != nil {
@@ -168,11 +176,7 @@ func (r *replicator) append(ctx context.Context, in *intake, durable chan plantm
 		}
 		in.done(batch)
 		r.replica.holds(head.Offset)
-		select {
-		case <-durable: // a report not sent yet is merged into this one
-		default:
-		}
-		durable <- head.Offset
+		reports.durable(head.Offset)
 		if r.mesh.observer != nil {
 			r.mesh.observer.Replicated(ctx, r.name, batch.blocks(), batch.received)
 		}
@@ -208,19 +212,4 @@ func (r *replicator) keep(ctx context.Context, f frame) (plantmesh.Head, error) 
 		return r.mesh.log.Recover(ctx, r.name, f.blocks, f.checkpoints...)
 	}
 	return r.mesh.log.AppendBlocks(ctx, r.name, f.blocks, f.checkpoints...)
-}
-
-// report tells the peer what is durable here.
-func report(ctx context.Context, call replicateClient, durable <-chan plantmesh.Offset) error {
-	for {
-		select {
-		case offset := <-durable:
-			progress := &peerv1.ReplicateProgress{DurableOffset: uint64(offset)}
-			if call.Send(&peerv1.ReplicateRequest{Message: &peerv1.ReplicateRequest_Progress{Progress: progress}}) != nil {
-				return nil //nolint:nilerr // the call has ended; receive has the reason
-			}
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }

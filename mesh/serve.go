@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plantmesh/plantmesh"
+	catalogv1 "github.com/plantmesh/plantmesh/proto/plantmesh/catalog/v1"
 	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
 )
 
@@ -29,8 +30,11 @@ type serving struct {
 	incarnation plantmesh.Incarnation
 	protocol    uint32
 	size        frameSize
+	turn        *turn
+	parts       bool // the follower takes parts
 
-	sent atomic.Uint64 // last offset sent
+	sent      atomic.Uint64 // last offset sent
+	sentBytes atomic.Uint64 // of blocks and parts
 }
 
 func (m *Mesh) serveReplicate(stream replicateServer) error {
@@ -59,10 +63,17 @@ func (m *Mesh) serveReplicate(stream replicateServer) error {
 	if start.GetUntilOffset() > 0 {
 		s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol()}
 		s.sent.Store(start.GetAfterOffset())
+		if start.GetParts() {
+			s.parts, s.turn = true, m.lanes.enter(caller.Site, catalogv1.Class_CLASS_BULK)
+			defer s.turn.leave()
+			go s.hear(cancel) // ends when this call does, for that ends its Recv
+		}
 		return s.piece(ctx, head, start.GetUntilOffset())
 	}
 	call := m.followers.open(key, head.Incarnation, plantmesh.Offset(start.GetAfterOffset()), cancel)
-	s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol()}
+	s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol(), parts: start.GetParts()}
+	s.turn = m.lanes.enter(caller.Site, m.classOf(name))
+	defer s.turn.leave()
 	s.sent.Store(start.GetAfterOffset())
 	if start.GetAfterOffset() == 0 && s.protocol >= protocolSigned { // who holds nothing begins where the stream does
 		earliest, err := m.log.Earliest(name, head.Incarnation)
@@ -144,11 +155,13 @@ func (s *serving) listen(call *followerCall, cancel context.CancelCauseFunc) {
 			return
 		}
 		durable := r.GetProgress().GetDurableOffset()
-		if r.GetProgress() == nil || durable > s.sent.Load() {
-			cancel(fmt.Errorf("%w: %s: progress to offset %d, of %d sent", plantmesh.ErrInvalidRequest, s.name, durable, s.sent.Load()))
+		if r.GetProgress() == nil || durable > s.sent.Load() || r.GetProgress().GetReceivedBytes() > s.sentBytes.Load() {
+			cancel(fmt.Errorf("%w: %s: progress to offset %d, of %d sent, and %d bytes, of %d", plantmesh.ErrInvalidRequest,
+				s.name, durable, s.sent.Load(), r.GetProgress().GetReceivedBytes(), s.sentBytes.Load()))
 			return
 		}
 		call.report(plantmesh.Offset(durable))
+		s.reported(r.GetProgress())
 	}
 }
 
@@ -211,7 +224,8 @@ func (s *serving) blocks(ctx context.Context, head plantmesh.Head) error {
 	// Before sending: the report can be back before Send returns.
 	s.sent.Store(uint64(last))
 	began := time.Now()
-	if err := s.frame(answer, head); err != nil {
+	answer.HeadOffset, answer.HeadTime = uint64(head.Offset), timestamppb.New(head.Time)
+	if err := s.deliver(ctx, answer, uint64(last)); err != nil {
 		return err
 	}
 	s.size.took(time.Since(began))

@@ -170,7 +170,7 @@ func (m *Mesh) serveWatch(protocol uint32, stream grpc.ServerStreamingServer[pee
 			return err
 		}
 		select {
-		case <-time.After(watchEvery):
+		case <-time.After(m.watchPause(caller.Site)):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -44,6 +44,7 @@ func (w *watcher) news() (<-chan struct{}, []*peerv1.StreamHead) {
 		w.sent[key] = told{held: h.Offset, served: served.Offset}
 		news = append(news, &peerv1.StreamHead{
 			Stream: string(h.Stream), Incarnation: uint64(h.Incarnation), Offset: uint64(served.Offset), Time: timestamppb.New(h.Time),
+			Class: w.mesh.classOf(h.Stream),
 		})
 	}
 	return changed, news

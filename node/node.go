@@ -19,6 +19,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/scrub"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	catalogv1 "github.com/plantmesh/plantmesh/proto/plantmesh/catalog/v1"
 )
 
 // Version of the software, as peers and people see it. The linker may set it.
@@ -231,6 +232,7 @@ func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.
 	m := mesh.Config{
 		Region: cfg.Region, Version: Version, Peers: cfg.Peers, Outbound: cfg.Reach == config.ReachOutbound, Advertise: cfg.Advertise, ClockSkew: cfg.Limits.ClockSkew, Export: []mesh.ExportRule{},
 		SigningKey: key, Dial: dial,
+		ClassOf: func(s plantmesh.StreamName) catalogv1.Class { return cfg.StreamOf(s).ClassRule() },
 	}
 	for _, s := range cfg.Subscriptions {
 		m.Subscriptions = append(m.Subscriptions, mesh.Subscription(s))

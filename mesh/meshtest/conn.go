@@ -17,6 +17,7 @@ const flowBytes = 256 << 10
 type flow struct {
 	mu     sync.Mutex
 	bytes  []byte
+	way    way           // how long they are under way
 	held   bool          // nothing is let through
 	eof    bool          // the writer closed
 	gone   bool          // the reader closed
@@ -24,7 +25,7 @@ type flow struct {
 	change chan struct{} // closed at the next change of any of these
 }
 
-func newFlow() *flow { return &flow{change: make(chan struct{})} }
+func newFlow(s Shape) *flow { return &flow{change: make(chan struct{}), way: way{shape: s}} }
 
 // changed wakes both ends. Callers hold mu.
 func (f *flow) changed() {
@@ -64,6 +65,13 @@ func (f *flow) closeRead() {
 	f.changed()
 }
 
+// tick wakes both ends because time has passed.
+func (f *flow) tick() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changed()
+}
+
 // take moves bytes out. If there is nothing to do yet, it returns what to wait for.
 func (f *flow) take(p []byte) (n int, wait <-chan struct{}, err error) {
 	f.mu.Lock()
@@ -76,7 +84,13 @@ func (f *flow) take(p []byte) (n int, wait <-chan struct{}, err error) {
 	case len(f.bytes) == 0:
 		return 0, nil, io.EOF
 	}
-	n = copy(p, f.bytes)
+	ready, due := f.way.arrived(len(f.bytes))
+	if ready == 0 {
+		time.AfterFunc(due, f.tick)
+		return 0, f.change, nil
+	}
+	n = copy(p, f.bytes[:ready])
+	f.way.took(n)
 	f.bytes = f.bytes[n:]
 	f.changed()
 	return n, nil, nil
@@ -92,11 +106,12 @@ func (f *flow) give(p []byte) (n int, wait <-chan struct{}, err error) {
 	case f.gone && !f.held:
 		return 0, nil, syscall.EPIPE
 	}
-	n = min(len(p), flowBytes-len(f.bytes))
-	if n == 0 {
+	n = min(len(p), f.way.capacity()-len(f.bytes))
+	if n <= 0 {
 		return 0, f.change, nil
 	}
 	f.bytes = append(f.bytes, p[:n]...)
+	f.way.enter(n)
 	f.changed()
 	return n, nil, nil
 }

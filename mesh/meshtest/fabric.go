@@ -51,6 +51,7 @@ type line struct {
 	mode  Mode
 	mends chan struct{} // closed when the line heals; not nil while it is cut
 	conns map[*conn]struct{}
+	shape Shape
 }
 
 // NewFabric makes a network without sites.
@@ -148,8 +149,8 @@ func (f *Fabric) open(ctx context.Context, from plantmesh.SiteID, l *listener) (
 func (f *Fabric) connect(between pair, from, to addr) (near, far *conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out, in := newFlow(), newFlow()
 	l := f.line(between)
+	out, in := newFlow(l.shape), newFlow(l.shape)
 	forget := func(c *conn) {
 		f.mu.Lock()
 		delete(l.conns, c)

@@ -23,6 +23,10 @@ type Stream struct {
 	// TrimUnfetched lets retention go past what a site or consumer that follows the stream has not got yet; it meets a gap.
 	TrimUnfetched bool `yaml:"trim_unfetched,omitempty"`
 
+	// Class is what the stream goes before or behind on a thin line: urgent, standard or bulk. Without it the origin's word holds,
+	// and at the origin the catalog's.
+	Class string `yaml:"class,omitempty"`
+
 	// MinCopies is at how many sites an event is durable, this one included, before its publish is acknowledged. More copies
 	// survive the loss of this site's disk, and cost a round trip to the site that comes second, third …; while too few of
 	// those that subscribe are linked, publishing to the stream answers with an error.
@@ -77,6 +81,9 @@ func (s Stream) validate(path string, f *faults) {
 	}
 	if s.TrimUnfetched && s.Retention == "" && s.RetentionBytes == "" {
 		f.add("%s.trim_unfetched: there is nothing to trim without retention or retention_bytes", path)
+	}
+	if _, ok := classNames[s.Class]; !ok {
+		f.add("%s.class %q: must be urgent, standard or bulk", path, s.Class)
 	}
 	if s.MinCopies < 0 || s.MinCopies > maxCopies {
 		f.add("%s.min_copies %d: must be 1 to %d, this site included", path, s.MinCopies, maxCopies)

@@ -10,6 +10,7 @@ package peerv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/plantmesh/plantmesh/proto/plantmesh/catalog/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -239,8 +240,10 @@ type StreamHead struct {
 	Time *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
 	// First offset held there; 0 or 1: from the beginning.
 	EarliestOffset uint64 `protobuf:"varint,5,opt,name=earliest_offset,json=earliestOffset,proto3" json:"earliest_offset,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the stream overtakes on a thin line. A relay passes on what the origin says. Unset: as the catalog has it.
+	Class         v1.Class `protobuf:"varint,6,opt,name=class,proto3,enum=plantmesh.catalog.v1.Class" json:"class,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamHead) Reset() {
@@ -306,6 +309,13 @@ func (x *StreamHead) GetEarliestOffset() uint64 {
 		return x.EarliestOffset
 	}
 	return 0
+}
+
+func (x *StreamHead) GetClass() v1.Class {
+	if x != nil {
+		return x.Class
+	}
+	return v1.Class(0)
 }
 
 // WatchStreamsRequest is the request of WatchStreams.
@@ -425,7 +435,9 @@ type ReplicateStart struct {
 	Protocol uint32 `protobuf:"varint,5,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	// Serve up to this block boundary and end the call: to replace what is damaged at the caller. Such a call does not count as following the
 	// stream. 0: go on with what comes.
-	UntilOffset   uint64 `protobuf:"varint,6,opt,name=until_offset,json=untilOffset,proto3" json:"until_offset,omitempty"`
+	UntilOffset uint64 `protobuf:"varint,6,opt,name=until_offset,json=untilOffset,proto3" json:"until_offset,omitempty"`
+	// True if the caller puts together frames that come in parts, and reports received_bytes.
+	Parts         bool `protobuf:"varint,7,opt,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -502,11 +514,21 @@ func (x *ReplicateStart) GetUntilOffset() uint64 {
 	return 0
 }
 
+func (x *ReplicateStart) GetParts() bool {
+	if x != nil {
+		return x.Parts
+	}
+	return false
+}
+
 // ReplicateProgress says what the caller holds durably.
 type ReplicateProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Last durable offset at the caller.
 	DurableOffset uint64 `protobuf:"varint,1,opt,name=durable_offset,json=durableOffset,proto3" json:"durable_offset,omitempty"`
+	// Bytes of blocks and of parts that came in this call, durable or not. What this side sends next depends on it: a caller that
+	// takes parts reports at the latest when a part or a frame of 16 KiB came.
+	ReceivedBytes uint64 `protobuf:"varint,2,opt,name=received_bytes,json=receivedBytes,proto3" json:"received_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -544,6 +566,13 @@ func (*ReplicateProgress) Descriptor() ([]byte, []int) {
 func (x *ReplicateProgress) GetDurableOffset() uint64 {
 	if x != nil {
 		return x.DurableOffset
+	}
+	return 0
+}
+
+func (x *ReplicateProgress) GetReceivedBytes() uint64 {
+	if x != nil {
+		return x.ReceivedBytes
 	}
 	return 0
 }
@@ -648,7 +677,12 @@ type ReplicateResponse struct {
 	// covers. In the first frame: the newest one held, if any.
 	Checkpoints [][]byte `protobuf:"bytes,4,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
 	// Serialized SignedSiteKeys of the origin, in the first frame: those that its checkpoints need.
-	SiteKeys      [][]byte `protobuf:"bytes,5,rep,name=site_keys,json=siteKeys,proto3" json:"site_keys,omitempty"`
+	SiteKeys [][]byte `protobuf:"bytes,5,rep,name=site_keys,json=siteKeys,proto3" json:"site_keys,omitempty"`
+	// A piece of a serialized ReplicateResponse, to a caller that takes parts: all other fields but `more` are unset then. Parts follow
+	// each other in one call; together they hold 5 MiB at most.
+	Part []byte `protobuf:"bytes,6,opt,name=part,proto3" json:"part,omitempty"`
+	// True if the next message continues this part.
+	More          bool `protobuf:"varint,7,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -716,6 +750,20 @@ func (x *ReplicateResponse) GetSiteKeys() [][]byte {
 		return x.SiteKeys
 	}
 	return nil
+}
+
+func (x *ReplicateResponse) GetPart() []byte {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *ReplicateResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 // GetChainRequest is the request of GetChain.
@@ -850,7 +898,7 @@ var File_plantmesh_peer_v1_service_proto protoreflect.FileDescriptor
 
 const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fplantmesh/peer/v1/service.proto\x12\x11plantmesh.peer.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eplantmesh/peer/v1/gossip.proto\"\xea\x01\n" +
+	"\x1fplantmesh/peer/v1/service.proto\x12\x11plantmesh.peer.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"plantmesh/catalog/v1/options.proto\x1a\x1eplantmesh/peer/v1/gossip.proto\"\xea\x01\n" +
 	"\bNodeInfo\x12\x1a\n" +
 	"\x04mesh\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04mesh\x12\x1a\n" +
 	"\x04site\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04site\x12\x16\n" +
@@ -863,39 +911,44 @@ const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x1b.plantmesh.peer.v1.NodeInfoB\x06\xbaH\x03\xc8\x01\x01R\x04node\"\\\n" +
 	"\rHelloResponse\x12/\n" +
 	"\x04node\x18\x01 \x01(\v2\x1b.plantmesh.peer.v1.NodeInfoR\x04node\x12\x1a\n" +
-	"\bprotocol\x18\x02 \x01(\rR\bprotocol\"\xb7\x01\n" +
+	"\bprotocol\x18\x02 \x01(\rR\bprotocol\"\xea\x01\n" +
 	"\n" +
 	"StreamHead\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12.\n" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
-	"\x0fearliest_offset\x18\x05 \x01(\x04R\x0eearliestOffset\"1\n" +
+	"\x0fearliest_offset\x18\x05 \x01(\x04R\x0eearliestOffset\x121\n" +
+	"\x05class\x18\x06 \x01(\x0e2\x1b.plantmesh.catalog.v1.ClassR\x05class\"1\n" +
 	"\x13WatchStreamsRequest\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\"{\n" +
 	"\x14WatchStreamsResponse\x123\n" +
 	"\x05heads\x18\x01 \x03(\v2\x1d.plantmesh.peer.v1.StreamHeadR\x05heads\x12.\n" +
-	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xd3\x01\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xe9\x01\n" +
 	"\x0eReplicateStart\x12\x1e\n" +
 	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12!\n" +
 	"\fafter_offset\x18\x03 \x01(\x04R\vafterOffset\x12\x1d\n" +
 	"\x05chain\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x05chain\x12\x1a\n" +
 	"\bprotocol\x18\x05 \x01(\rR\bprotocol\x12!\n" +
-	"\funtil_offset\x18\x06 \x01(\x04R\vuntilOffset\":\n" +
+	"\funtil_offset\x18\x06 \x01(\x04R\vuntilOffset\x12\x14\n" +
+	"\x05parts\x18\a \x01(\bR\x05parts\"a\n" +
 	"\x11ReplicateProgress\x12%\n" +
-	"\x0edurable_offset\x18\x01 \x01(\x04R\rdurableOffset\"\xa3\x01\n" +
+	"\x0edurable_offset\x18\x01 \x01(\x04R\rdurableOffset\x12%\n" +
+	"\x0ereceived_bytes\x18\x02 \x01(\x04R\rreceivedBytes\"\xa3\x01\n" +
 	"\x10ReplicateRequest\x129\n" +
 	"\x05start\x18\x01 \x01(\v2!.plantmesh.peer.v1.ReplicateStartH\x00R\x05start\x12B\n" +
 	"\bprogress\x18\x02 \x01(\v2$.plantmesh.peer.v1.ReplicateProgressH\x00R\bprogressB\x10\n" +
-	"\amessage\x12\x05\xbaH\x02\b\x01\"\xd9\x01\n" +
+	"\amessage\x12\x05\xbaH\x02\b\x01\"\x81\x02\n" +
 	"\x11ReplicateResponse\x12\x16\n" +
 	"\x06blocks\x18\x01 \x03(\fR\x06blocks\x12\x1f\n" +
 	"\vhead_offset\x18\x02 \x01(\x04R\n" +
 	"headOffset\x127\n" +
 	"\thead_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bheadTime\x12+\n" +
 	"\vcheckpoints\x18\x04 \x03(\fB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\vcheckpoints\x12%\n" +
-	"\tsite_keys\x18\x05 \x03(\fB\b\xbaH\x05\x92\x01\x02\x10\x10R\bsiteKeys\"k\n" +
+	"\tsite_keys\x18\x05 \x03(\fB\b\xbaH\x05\x92\x01\x02\x10\x10R\bsiteKeys\x12\x12\n" +
+	"\x04part\x18\x06 \x01(\fR\x04part\x12\x12\n" +
+	"\x04more\x18\a \x01(\bR\x04more\"k\n" +
 	"\x0fGetChainRequest\x12\x1e\n" +
 	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12 \n" +
@@ -939,34 +992,36 @@ var file_plantmesh_peer_v1_service_proto_goTypes = []any{
 	(*GetChainRequest)(nil),       // 10: plantmesh.peer.v1.GetChainRequest
 	(*GetChainResponse)(nil),      // 11: plantmesh.peer.v1.GetChainResponse
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*GossipRequest)(nil),         // 13: plantmesh.peer.v1.GossipRequest
-	(*GossipResponse)(nil),        // 14: plantmesh.peer.v1.GossipResponse
+	(v1.Class)(0),                 // 13: plantmesh.catalog.v1.Class
+	(*GossipRequest)(nil),         // 14: plantmesh.peer.v1.GossipRequest
+	(*GossipResponse)(nil),        // 15: plantmesh.peer.v1.GossipResponse
 }
 var file_plantmesh_peer_v1_service_proto_depIdxs = []int32{
 	12, // 0: plantmesh.peer.v1.NodeInfo.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: plantmesh.peer.v1.HelloRequest.node:type_name -> plantmesh.peer.v1.NodeInfo
 	0,  // 2: plantmesh.peer.v1.HelloResponse.node:type_name -> plantmesh.peer.v1.NodeInfo
 	12, // 3: plantmesh.peer.v1.StreamHead.time:type_name -> google.protobuf.Timestamp
-	3,  // 4: plantmesh.peer.v1.WatchStreamsResponse.heads:type_name -> plantmesh.peer.v1.StreamHead
-	12, // 5: plantmesh.peer.v1.WatchStreamsResponse.time:type_name -> google.protobuf.Timestamp
-	6,  // 6: plantmesh.peer.v1.ReplicateRequest.start:type_name -> plantmesh.peer.v1.ReplicateStart
-	7,  // 7: plantmesh.peer.v1.ReplicateRequest.progress:type_name -> plantmesh.peer.v1.ReplicateProgress
-	12, // 8: plantmesh.peer.v1.ReplicateResponse.head_time:type_name -> google.protobuf.Timestamp
-	1,  // 9: plantmesh.peer.v1.PeerService.Hello:input_type -> plantmesh.peer.v1.HelloRequest
-	4,  // 10: plantmesh.peer.v1.PeerService.WatchStreams:input_type -> plantmesh.peer.v1.WatchStreamsRequest
-	8,  // 11: plantmesh.peer.v1.PeerService.Replicate:input_type -> plantmesh.peer.v1.ReplicateRequest
-	10, // 12: plantmesh.peer.v1.PeerService.GetChain:input_type -> plantmesh.peer.v1.GetChainRequest
-	13, // 13: plantmesh.peer.v1.PeerService.Gossip:input_type -> plantmesh.peer.v1.GossipRequest
-	2,  // 14: plantmesh.peer.v1.PeerService.Hello:output_type -> plantmesh.peer.v1.HelloResponse
-	5,  // 15: plantmesh.peer.v1.PeerService.WatchStreams:output_type -> plantmesh.peer.v1.WatchStreamsResponse
-	9,  // 16: plantmesh.peer.v1.PeerService.Replicate:output_type -> plantmesh.peer.v1.ReplicateResponse
-	11, // 17: plantmesh.peer.v1.PeerService.GetChain:output_type -> plantmesh.peer.v1.GetChainResponse
-	14, // 18: plantmesh.peer.v1.PeerService.Gossip:output_type -> plantmesh.peer.v1.GossipResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	13, // 4: plantmesh.peer.v1.StreamHead.class:type_name -> plantmesh.catalog.v1.Class
+	3,  // 5: plantmesh.peer.v1.WatchStreamsResponse.heads:type_name -> plantmesh.peer.v1.StreamHead
+	12, // 6: plantmesh.peer.v1.WatchStreamsResponse.time:type_name -> google.protobuf.Timestamp
+	6,  // 7: plantmesh.peer.v1.ReplicateRequest.start:type_name -> plantmesh.peer.v1.ReplicateStart
+	7,  // 8: plantmesh.peer.v1.ReplicateRequest.progress:type_name -> plantmesh.peer.v1.ReplicateProgress
+	12, // 9: plantmesh.peer.v1.ReplicateResponse.head_time:type_name -> google.protobuf.Timestamp
+	1,  // 10: plantmesh.peer.v1.PeerService.Hello:input_type -> plantmesh.peer.v1.HelloRequest
+	4,  // 11: plantmesh.peer.v1.PeerService.WatchStreams:input_type -> plantmesh.peer.v1.WatchStreamsRequest
+	8,  // 12: plantmesh.peer.v1.PeerService.Replicate:input_type -> plantmesh.peer.v1.ReplicateRequest
+	10, // 13: plantmesh.peer.v1.PeerService.GetChain:input_type -> plantmesh.peer.v1.GetChainRequest
+	14, // 14: plantmesh.peer.v1.PeerService.Gossip:input_type -> plantmesh.peer.v1.GossipRequest
+	2,  // 15: plantmesh.peer.v1.PeerService.Hello:output_type -> plantmesh.peer.v1.HelloResponse
+	5,  // 16: plantmesh.peer.v1.PeerService.WatchStreams:output_type -> plantmesh.peer.v1.WatchStreamsResponse
+	9,  // 17: plantmesh.peer.v1.PeerService.Replicate:output_type -> plantmesh.peer.v1.ReplicateResponse
+	11, // 18: plantmesh.peer.v1.PeerService.GetChain:output_type -> plantmesh.peer.v1.GetChainResponse
+	15, // 19: plantmesh.peer.v1.PeerService.Gossip:output_type -> plantmesh.peer.v1.GossipResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_peer_v1_service_proto_init() }
