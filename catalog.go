@@ -24,6 +24,7 @@ type EventType struct {
 	Owners          []catalogv1.Owner        // who may publish it
 	ConfirmWithin   time.Duration            // how soon the ERP confirms it; 0: not at all
 	ManualProcedure string                   // what a person does when it does not
+	Exception       bool                     // it passes outside of batch windows
 
 	message protoreflect.MessageType
 }
@@ -96,7 +97,7 @@ var catalog = sync.OnceValue(func() *catalogIndex {
 		}
 		t := EventType{
 			Name: string(m.Descriptor().FullName()), Domain: o.GetDomain(), Class: o.GetClass(), Subject: o.GetSubject(), Owners: o.GetOwners(),
-			ConfirmWithin: o.GetConfirmWithin().AsDuration(), ManualProcedure: o.GetManualProcedure(), message: m,
+			ConfirmWithin: o.GetConfirmWithin().AsDuration(), ManualProcedure: o.GetManualProcedure(), Exception: o.GetException(), message: m,
 		}
 		index.byName[t.Name] = t
 		index.ordered = append(index.ordered, t)

@@ -10,8 +10,10 @@ import (
 
 // classes are those of other sites' streams, as they were told. The zero value is ready.
 type classes struct {
-	mu    sync.Mutex
-	table map[plantmesh.StreamName]toldClass
+	mu         sync.Mutex
+	table      map[plantmesh.StreamName]toldClass
+	exceptions exceptions
+	changed    chan struct{} // closed at the next exception; nil until somebody waits
 }
 
 type toldClass struct {

@@ -47,6 +47,8 @@ type Config struct {
 type Subscription struct {
 	From    string   // pattern of sites
 	Streams []string // patterns of domains
+
+	Schedule *Schedule // when they come; nil: at all times. A stream that several subscriptions ask for comes when any lets it
 }
 
 // ExportRule allows some of this site's streams to some sites. A stream leaves if any rule allows it.

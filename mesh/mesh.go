@@ -30,6 +30,8 @@ type Log interface {
 	Earliest(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Offset, error)
 	// RawBlocksOf returns the blocks after a block boundary, verbatim, up to maxBytes but at least one if there is any.
 	RawBlocksOf(ctx context.Context, s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, maxBytes int) ([][]byte, error)
+	// LastException is the offset of the last exception in an own stream, 0 if there is none. Errors: plantmesh.ErrUnknownStream, ErrIncarnationChanged.
+	LastException(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Offset, error)
 	// LastOffset reads the offset of a block's last event.
 	LastOffset(block []byte) (plantmesh.Offset, error)
 	// ChainAfter computes the chain value after a block.

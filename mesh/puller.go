@@ -28,6 +28,7 @@ type pullers struct {
 
 	mu       sync.Mutex // guards what follows
 	ctx      context.Context
+	started  time.Time
 	table    map[plantmesh.StreamName]*puller
 	sessions map[*session]struct{}
 	running  sync.WaitGroup
@@ -53,7 +54,14 @@ var errSwitched = errors.New("another site serves the stream better")
 func (p *pullers) start(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ctx = ctx
+	p.ctx, p.started = ctx, time.Now()
+}
+
+// since is when this node began to pull.
+func (p *pullers) since() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.started
 }
 
 // offered notes what a session's peer has of a stream, if it is wanted, and starts to pull it.
@@ -68,6 +76,7 @@ func (p *pullers) offered(s *session, h *peerv1.StreamHead) {
 		return
 	}
 	p.mesh.classes.learn(name, h.GetClass(), s.site())
+	p.mesh.classes.learnException(name, plantmesh.Incarnation(h.GetIncarnation()), plantmesh.Offset(h.GetExceptionOffset()))
 	puller, ok := p.table[name]
 	if !ok {
 		puller = newPuller(p.mesh, name)
@@ -79,7 +88,7 @@ func (p *pullers) offered(s *session, h *peerv1.StreamHead) {
 			puller.run(ctx)
 		})
 	}
-	puller.offered(s, plantmesh.Incarnation(h.GetIncarnation()), offer{offset: plantmesh.Offset(h.GetOffset()), time: h.GetTime().AsTime()})
+	puller.offered(s, plantmesh.Incarnation(h.GetIncarnation()), offer{offset: plantmesh.Offset(h.GetOffset()), time: h.GetTime().AsTime(), exception: plantmesh.Offset(h.GetExceptionOffset())})
 }
 
 func newPuller(m *Mesh, name plantmesh.StreamName) *puller {
@@ -177,7 +186,13 @@ func (p *puller) run(ctx context.Context) {
 		next, ok, retry, err := p.choose(current)
 		if err == nil && ok {
 			current = next
-			p.pull(ctx, current)
+			a := p.allowed(current)
+			if a.open || a.limit > 0 {
+				p.pull(ctx, current, a)
+				continue
+			}
+			p.replica.scheduled(a.change)
+			p.rest(ctx, a.change)
 			continue
 		}
 		if err != nil {
@@ -206,10 +221,13 @@ func (p *puller) rest(ctx context.Context, retry time.Time) {
 }
 
 // pull is one call to one source, and what is learnt from its end.
-func (p *puller) pull(ctx context.Context, c choice) {
+func (p *puller) pull(ctx context.Context, c choice, a allowance) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &replicator{mesh: p.mesh, session: c.source.session, name: p.name, incarnation: c.incarnation, replica: p.replica}
+	if a.open && !a.change.IsZero() {
+		defer time.AfterFunc(time.Until(a.change), func() { cancel(nil) }).Stop() // the window closes
+	}
+	r := &replicator{mesh: p.mesh, session: c.source.session, name: p.name, incarnation: c.incarnation, replica: p.replica, limit: a.limit}
 	var watched sync.WaitGroup
 	watched.Go(func() { p.supervise(ctx, cancel, c) })
 	began := time.Now()
@@ -218,7 +236,7 @@ func (p *puller) pull(ctx context.Context, c choice) {
 	ended := ctx.Err() != nil && !switched
 	cancel(nil)
 	watched.Wait()
-	if ended {
+	if ended || a.limit > 0 && p.replica.durable() >= a.limit {
 		return
 	}
 	if switched {

@@ -52,6 +52,7 @@ type replica struct {
 	held   plantmesh.Offset // durable here, as far as this run appended it
 	source plantmesh.Offset // the source's head
 	time   time.Time        // its recording time
+	opens  time.Time        // while it is scheduled: when
 	moved  time.Time        // when the replica began to be behind, or came on since
 }
 
@@ -90,6 +91,14 @@ func (r *replica) waits(state adminv1.ReplicaState, link, reason string) bool {
 	return news
 }
 
+// scheduled notes that the stream is outside of its window.
+func (r *replica) scheduled(opens time.Time) {
+	r.waits(adminv1.ReplicaState_REPLICA_STATE_SCHEDULED, "", closedReason(opens))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opens = opens
+}
+
 // unlinked notes the end of the link. A stall outlives it: the next link will meet it again.
 func (r *replica) unlinked() {
 	r.mu.Lock()
@@ -105,6 +114,9 @@ func (r *replica) status() Replica {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := Replica{Stream: r.stream, Link: r.link, State: r.state, SourceOffset: r.source, Reason: r.reason}
+	if r.state == adminv1.ReplicaState_REPLICA_STATE_SCHEDULED {
+		s.Opens = r.opens
+	}
 	if idle := time.Since(r.moved); r.state == adminv1.ReplicaState_REPLICA_STATE_CATCHING_UP && idle > slowAfter {
 		s.Reason = fmt.Sprintf("nothing came for %s though the source holds more: the line is slow, or the peer stuck", idle.Round(time.Second))
 	}

@@ -28,6 +28,7 @@ type replicator struct {
 	name        plantmesh.StreamName
 	incarnation plantmesh.Incarnation
 	replica     *replica
+	limit       plantmesh.Offset // to pull to; 0: whatever comes
 }
 
 // pull is one Replicate call from the head here. It ends with the error that ended it.
@@ -44,7 +45,7 @@ func (r *replicator) pull(ctx context.Context) error {
 		return err
 	}
 	r.replica.receiving(r.session.link.address, head.Offset)
-	in, reports := newIntake(inFlightBytes), newReports(head.Offset)
+	in, reports := newIntake(inFlightBytes), newReports(head.Offset, r.limit)
 	group.Go(func() error { return r.receive(ctx, call, in, reports) })
 	group.Go(func() error { return r.append(ctx, in, reports) })
 	group.Go(func() error { return reports.send(ctx, call) })
@@ -59,7 +60,7 @@ func (r *replicator) open(ctx context.Context, cancel context.CancelFunc, head p
 	if err != nil {
 		return nil, plantmesh.FromStatus(err)
 	}
-	start := &peerv1.ReplicateStart{Stream: string(r.name), Protocol: r.session.protocol, Parts: true}
+	start := &peerv1.ReplicateStart{Stream: string(r.name), Protocol: r.session.protocol, Parts: true, PauseOffset: uint64(r.limit)}
 	if head.Offset > 0 {
 		start.AfterOffset, start.Chain = uint64(head.Offset), head.Chain[:]
 	}

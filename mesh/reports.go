@@ -10,15 +10,16 @@ import (
 
 // reports tell the peer what has come and what of it is durable here. Those not sent yet are merged.
 type reports struct {
-	wake chan struct{}
+	wake  chan struct{}
+	limit plantmesh.Offset // the call is done when it is held; 0: never
 
 	mu       sync.Mutex // guards what follows
 	held     plantmesh.Offset
 	received uint64 // bytes
 }
 
-func newReports(held plantmesh.Offset) *reports {
-	return &reports{wake: make(chan struct{}, 1), held: held}
+func newReports(held, limit plantmesh.Offset) *reports {
+	return &reports{wake: make(chan struct{}, 1), limit: limit, held: held}
 }
 
 // came notes a message of the peer. A small frame is reported when it is durable, which is soon.
@@ -53,6 +54,9 @@ func (r *reports) send(ctx context.Context, call replicateClient) error {
 		r.mu.Unlock()
 		if call.Send(&peerv1.ReplicateRequest{Message: &peerv1.ReplicateRequest_Progress{Progress: progress}}) != nil {
 			return nil //nolint:nilerr // the call has ended; receive has the reason
+		}
+		if r.limit > 0 && progress.GetDurableOffset() >= uint64(r.limit) {
+			return call.CloseSend() // the peer ends the call
 		}
 	}
 }

@@ -31,7 +31,8 @@ type serving struct {
 	protocol    uint32
 	size        frameSize
 	turn        *turn
-	parts       bool // the follower takes parts
+	parts       bool   // the follower takes parts
+	pause       uint64 // send no further than this offset's block; 0: there is no end
 
 	sent      atomic.Uint64 // last offset sent
 	sentBytes atomic.Uint64 // of blocks and parts
@@ -71,7 +72,7 @@ func (m *Mesh) serveReplicate(stream replicateServer) error {
 		return s.piece(ctx, head, start.GetUntilOffset())
 	}
 	call := m.followers.open(key, head.Incarnation, plantmesh.Offset(start.GetAfterOffset()), cancel)
-	s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol(), parts: start.GetParts()}
+	s := &serving{mesh: m, stream: stream, caller: caller, name: name, incarnation: head.Incarnation, protocol: start.GetProtocol(), parts: start.GetParts(), pause: start.GetPauseOffset()}
 	s.turn = m.lanes.enter(caller.Site, m.classOf(name))
 	defer s.turn.leave()
 	s.sent.Store(start.GetAfterOffset())
@@ -181,7 +182,7 @@ func (s *serving) send(ctx context.Context, head plantmesh.Head) error {
 				return fmt.Errorf("%w: %s has incarnation %d now, it was %d", plantmesh.ErrIncarnationChanged, s.name, current.Incarnation, s.incarnation)
 			}
 		}
-		if ctx.Err() == nil && uint64(head.Offset) > s.sent.Load() {
+		if ctx.Err() == nil && uint64(head.Offset) > s.sent.Load() && (s.pause == 0 || s.sent.Load() < s.pause) {
 			if err := s.blocks(ctx, head); err != nil {
 				return err
 			}
@@ -210,6 +211,9 @@ func (s *serving) blocks(ctx context.Context, head plantmesh.Head) error {
 	}
 	if len(blocks) == 0 {
 		return fmt.Errorf("%w: %s: no block after offset %d though the head is %d", plantmesh.ErrCorruptBlock, s.name, s.sent.Load(), head.Offset)
+	}
+	if s.pause > 0 && s.name.Origin() == s.mesh.self.Site { // of another's stream, frames end at its checkpoints
+		blocks = s.mesh.upTo(blocks, plantmesh.Offset(s.pause))
 	}
 	answer := &peerv1.ReplicateResponse{Blocks: blocks}
 	if s.protocol >= protocolSigned {

@@ -160,6 +160,8 @@ func (m *Mesh) serveWatch(protocol uint32, stream grpc.ServerStreamingServer[pee
 			select {
 			case <-changed:
 				changed, news = telling.news()
+			case <-telling.heard:
+				changed, news = telling.news()
 			case <-heartbeat.C:
 				due = true
 			case <-ctx.Done():

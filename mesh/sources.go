@@ -18,8 +18,9 @@ type source struct {
 
 // offer is how far a source has an incarnation.
 type offer struct {
-	offset plantmesh.Offset
-	time   time.Time
+	offset    plantmesh.Offset
+	time      time.Time
+	exception plantmesh.Offset // last one; 0: none
 }
 
 // choice is what to pull, and from whom.

@@ -43,7 +43,8 @@ type Replica struct {
 	SourceOffset plantmesh.Offset // the source's head, as last heard
 	LagEvents    uint64
 	LagTime      time.Duration // recording time of the source's head minus that of ours
-	Reason       string        // why it is stalled, disconnected or slow
+	Reason       string        // why it is stalled, disconnected, scheduled or slow
+	Opens        time.Time     // when its window opens, while it is scheduled
 }
 
 // Follower is a peer that replicates a stream from this node.

@@ -62,7 +62,9 @@ func (p *pullers) review() {
 			delete(p.table, name)
 			p.mesh.replicas.forget(name)
 			ended = append(ended, puller)
+			continue
 		}
+		signal(puller.news) // its windows may be others
 	}
 	sessions := make([]*session, 0, len(p.sessions))
 	for s := range p.sessions {

@@ -13,6 +13,7 @@ type watcher struct {
 	caller   plantmesh.Identity
 	protocol uint32
 	sent     map[history]told
+	heard    <-chan struct{} // closed when more is known of other sites' streams
 }
 
 // history is one incarnation of a stream.
@@ -23,28 +24,30 @@ type history struct {
 
 // told is what was looked at, and what was told of it.
 type told struct {
-	held, served plantmesh.Offset
+	held, served, exception plantmesh.Offset
 }
 
 // news returns the heads that the caller may know of and does not know yet, and notes them as told; and what tells of the
 // next change.
 func (w *watcher) news() (<-chan struct{}, []*peerv1.StreamHead) {
 	changed := w.mesh.log.Changed()
+	w.heard = w.mesh.classes.heard()
 	var news []*peerv1.StreamHead
 	for _, h := range w.mesh.log.AllHeads() {
 		key := history{h.Stream, h.Incarnation}
 		before, known := w.sent[key]
-		if known && before.held == h.Offset || w.mesh.mayExport(h.Stream, w.caller) != nil || !w.understands(h) {
+		exception := w.mesh.exceptionOf(h.Stream, h.Incarnation)
+		if known && before.held == h.Offset && before.exception == exception || w.mesh.mayExport(h.Stream, w.caller) != nil || !w.understands(h) {
 			continue
 		}
 		served, err := w.mesh.servedHead(h.Stream, h.Incarnation)
-		if err != nil || served.Offset == 0 || known && served.Offset == before.served {
+		if err != nil || served.Offset == 0 || known && served.Offset == before.served && before.exception == exception {
 			continue
 		}
-		w.sent[key] = told{held: h.Offset, served: served.Offset}
+		w.sent[key] = told{held: h.Offset, served: served.Offset, exception: exception}
 		news = append(news, &peerv1.StreamHead{
 			Stream: string(h.Stream), Incarnation: uint64(h.Incarnation), Offset: uint64(served.Offset), Time: timestamppb.New(h.Time),
-			Class: w.mesh.classOf(h.Stream),
+			Class: w.mesh.classOf(h.Stream), ExceptionOffset: uint64(exception),
 		})
 	}
 	return changed, news

@@ -235,7 +235,8 @@ func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.
 		ClassOf: func(s plantmesh.StreamName) catalogv1.Class { return cfg.StreamOf(s).ClassRule() },
 	}
 	for _, s := range cfg.Subscriptions {
-		m.Subscriptions = append(m.Subscriptions, mesh.Subscription(s))
+		schedule, _ := s.ParseSchedule() // Validate has found it well-formed
+		m.Subscriptions = append(m.Subscriptions, mesh.Subscription{From: s.From, Streams: s.Streams, Schedule: schedule})
 	}
 	for _, rule := range cfg.Export {
 		m.Export = append(m.Export, mesh.ExportRule(rule))

@@ -29,7 +29,7 @@ func fillMesh(s *adminv1.GetStatusResponse, m mesh.Status) {
 	for _, r := range m.Replicas {
 		s.Replicas = append(s.Replicas, &adminv1.Replica{
 			Stream: string(r.Stream), Link: r.Link, State: r.State, Offset: uint64(r.Offset), SourceOffset: uint64(r.SourceOffset),
-			LagEvents: r.LagEvents, LagTime: durationpb.New(r.LagTime), Reason: r.Reason,
+			LagEvents: r.LagEvents, LagTime: durationpb.New(r.LagTime), Reason: r.Reason, OpeningTime: timestamp(r.Opens),
 		})
 	}
 	for _, f := range m.Followers {

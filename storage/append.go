@@ -60,6 +60,7 @@ type pendingEntry struct {
 	source, id string
 	hash       idHash
 	event      []byte
+	exception  bool // the catalog marks its type as one
 }
 
 // maxEventBytes bounds one serialized event, so that its block can be read again everywhere.
@@ -100,6 +101,9 @@ func (l *Log) Submit(w Write) (*Pending, error) {
 			return nil, fmt.Errorf("append to %s: event %q: %w: it has %d bytes, the limit is %d", e.Stream, e.Event.GetId(), plantmesh.ErrBatchTooLarge, len(event), maxEventBytes)
 		}
 		p.entries[i] = pendingEntry{stream: e.Stream, source: e.Event.GetSource(), id: e.Event.GetId(), hash: l.hashID(e.Event.GetSource(), e.Event.GetId()), event: event}
+		if t, err := plantmesh.LookupEventType(e.Event.GetType()); err == nil {
+			p.entries[i].exception = t.Exception
+		}
 		p.bytes += len(event) + entryOverhead
 	}
 	if len(p.entries) > 0 {

@@ -218,7 +218,11 @@ func (s *staging) write(r *run) error {
 			return err
 		}
 	}
-	s.group.progress = append(s.group.progress, progress{stream: w.stream, head: w.head, blocks: blocks})
+	exception, err := putException(batch, number, r.events)
+	if err != nil {
+		return err
+	}
+	s.group.progress = append(s.group.progress, progress{stream: w.stream, head: w.head, blocks: blocks, exception: exception})
 	return batch.Set(headKey(number), w.head.encode(), nil)
 }
 

@@ -11,17 +11,18 @@ import (
 // Every key begins with one of these. Streams are known by a number of four bytes, given once to each stream and
 // incarnation; numbers are big-endian, so that keys sort as what they mean.
 const (
-	prefixMeta   = 'm' // m name                            -> value by name
-	prefixStream = 's' // s number                          -> incarnation, name
-	prefixHead   = 'h' // h number                          -> head
-	prefixBlock  = 'b' // b number, last offset             -> block, verbatim
-	prefixTime   = 't' // t number, first time, base offset -> nothing
-	prefixID     = 'i' // i number, id hash                 -> offset
-	prefixCursor = 'c' // c name                            -> what its owner put there
-	prefixSigned = 'k' // k number, offset                  -> checkpoint
-	prefixClosed = 'x' // x number                          -> nothing: the incarnation takes no more events
-	prefixBegin  = 'f' // f number                          -> where it begins, once it was trimmed
-	prefixKey    = 'v' // v site, 0, key id                 -> voucher for the key that signs the site's checkpoints
+	prefixMeta      = 'm' // m name                            -> value by name
+	prefixStream    = 's' // s number                          -> incarnation, name
+	prefixHead      = 'h' // h number                          -> head
+	prefixBlock     = 'b' // b number, last offset             -> block, verbatim
+	prefixTime      = 't' // t number, first time, base offset -> nothing
+	prefixID        = 'i' // i number, id hash                 -> offset
+	prefixCursor    = 'c' // c name                            -> what its owner put there
+	prefixSigned    = 'k' // k number, offset                  -> checkpoint
+	prefixClosed    = 'x' // x number                          -> nothing: the incarnation takes no more events
+	prefixException = 'e' // e number -> offset of the last exception
+	prefixBegin     = 'f' // f number                          -> where it begins, once it was trimmed
+	prefixKey       = 'v' // v site, 0, key id                 -> voucher for the key that signs the site's checkpoints
 )
 
 // streamNumber stands for a stream and incarnation in keys. 0 is none.

@@ -38,11 +38,12 @@ type stream struct {
 	record streamRecord // set once
 
 	// guarded by Log.mu
-	head   headRecord
-	begin  beginning
-	signed checkpoints
-	damage []Damage // known, by offset
-	closed bool     // takes no more events, though it may be the newest: the next one begins a new incarnation
+	head      headRecord
+	begin     beginning
+	signed    checkpoints
+	exception plantmesh.Offset // last one recorded here
+	damage    []Damage         // known, by offset
+	closed    bool             // takes no more events, though it may be the newest: the next one begins a new incarnation
 }
 
 // StreamInfo describes a stream as it is held here.
@@ -102,7 +103,7 @@ func (l *Log) load() error {
 			return fmt.Errorf("%s: %w", record.name, err)
 		}
 		st := &stream{number: number, record: record, head: head}
-		if err := errors.Join(l.loadBeginning(st), l.loadSigned(st)); err != nil {
+		if err := errors.Join(l.loadBeginning(st), l.loadSigned(st), l.loadException(st)); err != nil {
 			return fmt.Errorf("%s: %w", record.name, err)
 		}
 		l.hold(st)
@@ -149,13 +150,14 @@ func (l *Log) nextNumber() streamNumber {
 
 // progress is what a commit adds to one stream.
 type progress struct {
-	stream *stream
-	before headRecord // replicas only
-	begin  beginning  // of a stream that begins with this
-	head   headRecord
-	blocks []*Block
-	signed []signedRecord // ascending
-	closed bool
+	stream    *stream
+	before    headRecord // replicas only
+	begin     beginning  // of a stream that begins with this
+	head      headRecord
+	blocks    []*Block
+	signed    []signedRecord // ascending
+	closed    bool
+	exception plantmesh.Offset // last one among them; 0: none
 }
 
 // publish makes durable blocks visible and wakes whoever waits for them.
@@ -169,6 +171,7 @@ func (l *Log) publish(all []progress) {
 		p.stream.head = p.head
 		p.stream.closed = p.stream.closed || p.closed
 		p.stream.signed.add(p.signed)
+		p.stream.exception = max(p.stream.exception, p.exception)
 		l.tail.add(p.stream, p.blocks)
 	}
 	changed := l.changed

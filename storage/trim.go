@@ -190,7 +190,7 @@ func (l *Log) Remove(s plantmesh.StreamName) error {
 	close(changed)
 	batch := l.db.NewBatch()
 	for _, st := range all {
-		for _, prefix := range []byte{prefixStream, prefixHead, prefixBlock, prefixTime, prefixSigned, prefixClosed, prefixBegin} {
+		for _, prefix := range []byte{prefixStream, prefixHead, prefixBlock, prefixTime, prefixSigned, prefixClosed, prefixBegin, prefixException} {
 			from := numberKey(prefix, st.number, 5)
 			if err := batch.DeleteRange(from, afterPrefix(from), nil); err != nil {
 				return errors.Join(err, batch.Close())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -43,6 +44,11 @@ secrets hidden. All faults are listed, each with its path and value.`,
 			if asJSON {
 				if text, err = yaml.YAMLToJSON(text); err != nil {
 					return err
+				}
+			}
+			for _, line := range cfg.Openings(time.Now()) {
+				if !asJSON {
+					text = append(text, "# "+line+"\n"...)
 				}
 			}
 			_, err = fmt.Fprint(cmd.OutOrStdout(), string(text))

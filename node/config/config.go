@@ -58,6 +58,13 @@ type ExportRule struct {
 type Subscription struct {
 	From    string   `yaml:"from"`    // sites
 	Streams []string `yaml:"streams"` // domains
+
+	// Schedule is when the streams come, as a cron expression of minute, hour, day of month, month and day of week; without it
+	// at all times. What the catalog marks as an exception comes at once, with all that stands before it in its stream.
+	Schedule string `yaml:"schedule,omitempty"`
+	Window   string `yaml:"window,omitempty"`   // how long it is open then, such as 2h or 90m
+	Timezone string `yaml:"timezone,omitempty"` // of the schedule, such as Europe/Berlin; empty: UTC
+	AtStart  bool   `yaml:"at_start,omitempty"` // open for one window when the node starts too, so that none is missed
 }
 
 // Values of reach.

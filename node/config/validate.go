@@ -103,6 +103,9 @@ func (c Config) validateMesh(f *faults) {
 	for i, s := range c.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
 		validatePattern(f, path+".from", s.From)
+		if _, err := s.ParseSchedule(); err != nil {
+			f.add("%s.%w", path, err)
+		}
 		validatePatterns(f, path+".streams", s.Streams, true)
 	}
 }

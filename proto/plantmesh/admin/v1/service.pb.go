@@ -224,6 +224,8 @@ const (
 	ReplicaState_REPLICA_STATE_DISCONNECTED ReplicaState = 3
 	// Cannot go on; the reason says why and what to do.
 	ReplicaState_REPLICA_STATE_STALLED ReplicaState = 4
+	// Outside of the window of its subscription.
+	ReplicaState_REPLICA_STATE_SCHEDULED ReplicaState = 5
 )
 
 // Enum value maps for ReplicaState.
@@ -234,6 +236,7 @@ var (
 		2: "REPLICA_STATE_CATCHING_UP",
 		3: "REPLICA_STATE_DISCONNECTED",
 		4: "REPLICA_STATE_STALLED",
+		5: "REPLICA_STATE_SCHEDULED",
 	}
 	ReplicaState_value = map[string]int32{
 		"REPLICA_STATE_UNSPECIFIED":  0,
@@ -241,6 +244,7 @@ var (
 		"REPLICA_STATE_CATCHING_UP":  2,
 		"REPLICA_STATE_DISCONNECTED": 3,
 		"REPLICA_STATE_STALLED":      4,
+		"REPLICA_STATE_SCHEDULED":    5,
 	}
 )
 
@@ -1582,8 +1586,10 @@ type Replica struct {
 	LagEvents uint64 `protobuf:"varint,6,opt,name=lag_events,json=lagEvents,proto3" json:"lag_events,omitempty"`
 	// Recording time of the source's head minus that of ours.
 	LagTime *durationpb.Duration `protobuf:"bytes,7,opt,name=lag_time,json=lagTime,proto3" json:"lag_time,omitempty"`
-	// Why it is stalled or disconnected.
-	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why it is stalled, disconnected or scheduled.
+	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When its window opens, while it is scheduled.
+	OpeningTime   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=opening_time,json=openingTime,proto3" json:"opening_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1672,6 +1678,13 @@ func (x *Replica) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Replica) GetOpeningTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpeningTime
+	}
+	return nil
 }
 
 // Follower is a peer that replicates a stream from this node.
@@ -2760,7 +2773,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\fMemberStream\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x16\n" +
-	"\x06offset\x18\x03 \x01(\x04R\x06offset\"\x97\x02\n" +
+	"\x06offset\x18\x03 \x01(\x04R\x06offset\"\xd6\x02\n" +
 	"\aReplica\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x12\n" +
 	"\x04link\x18\x02 \x01(\tR\x04link\x126\n" +
@@ -2770,7 +2783,8 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\n" +
 	"lag_events\x18\x06 \x01(\x04R\tlagEvents\x124\n" +
 	"\blag_time\x18\a \x01(\v2\x19.google.protobuf.DurationR\alagTime\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\"\xf8\x01\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12=\n" +
+	"\fopening_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\vopeningTime\"\xf8\x01\n" +
 	"\bFollower\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1c\n" +
@@ -2882,13 +2896,14 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x12MEMBER_STATE_ALIVE\x10\x01\x12\x18\n" +
 	"\x14MEMBER_STATE_SUSPECT\x10\x02\x12\x15\n" +
 	"\x11MEMBER_STATE_DEAD\x10\x03\x12\x15\n" +
-	"\x11MEMBER_STATE_LEFT\x10\x04*\xa2\x01\n" +
+	"\x11MEMBER_STATE_LEFT\x10\x04*\xbf\x01\n" +
 	"\fReplicaState\x12\x1d\n" +
 	"\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REPLICA_STATE_CURRENT\x10\x01\x12\x1d\n" +
 	"\x19REPLICA_STATE_CATCHING_UP\x10\x02\x12\x1e\n" +
 	"\x1aREPLICA_STATE_DISCONNECTED\x10\x03\x12\x19\n" +
-	"\x15REPLICA_STATE_STALLED\x10\x04*\xa6\x01\n" +
+	"\x15REPLICA_STATE_STALLED\x10\x04\x12\x1b\n" +
+	"\x17REPLICA_STATE_SCHEDULED\x10\x05*\xa6\x01\n" +
 	"\fVerifyResult\x12\x1d\n" +
 	"\x19VERIFY_RESULT_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16VERIFY_RESULT_VERIFIED\x10\x01\x12$\n" +
@@ -2989,37 +3004,38 @@ var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
 	22, // 27: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
 	3,  // 28: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
 	36, // 29: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	35, // 30: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
-	26, // 31: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
-	27, // 32: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
-	26, // 33: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
-	29, // 34: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	30, // 35: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	31, // 36: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	19, // 37: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	35, // 38: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	35, // 39: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	4,  // 40: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	35, // 41: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	16, // 42: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	32, // 43: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	6,  // 44: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
-	8,  // 45: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
-	10, // 46: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
-	12, // 47: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
-	14, // 48: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
-	17, // 49: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	33, // 50: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	7,  // 51: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
-	9,  // 52: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
-	11, // 53: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
-	13, // 54: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
-	15, // 55: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
-	49, // [49:56] is the sub-list for method output_type
-	42, // [42:49] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	35, // 30: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
+	35, // 31: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	26, // 32: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
+	27, // 33: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
+	26, // 34: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
+	29, // 35: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	30, // 36: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	31, // 37: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	19, // 38: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
+	35, // 39: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	35, // 40: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	4,  // 41: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	35, // 42: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	16, // 43: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	32, // 44: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	6,  // 45: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	8,  // 46: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	10, // 47: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	12, // 48: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	14, // 49: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	17, // 50: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	33, // 51: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	7,  // 52: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	9,  // 53: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	11, // 54: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	13, // 55: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	15, // 56: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	50, // [50:57] is the sub-list for method output_type
+	43, // [43:50] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }

@@ -205,8 +205,10 @@ type EventType struct {
 	ConfirmWithin *durationpb.Duration `protobuf:"bytes,5,opt,name=confirm_within,json=confirmWithin,proto3" json:"confirm_within,omitempty"`
 	// What a person does when the confirmation does not come.
 	ManualProcedure string `protobuf:"bytes,6,opt,name=manual_procedure,json=manualProcedure,proto3" json:"manual_procedure,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// True for what somebody must look at: sites that replicate the stream in batch windows get it at once, with all that comes before it.
+	Exception     bool `protobuf:"varint,7,opt,name=exception,proto3" json:"exception,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EventType) Reset() {
@@ -281,6 +283,13 @@ func (x *EventType) GetManualProcedure() string {
 	return ""
 }
 
+func (x *EventType) GetException() bool {
+	if x != nil {
+		return x.Exception
+	}
+	return false
+}
+
 var file_plantmesh_catalog_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
@@ -307,14 +316,15 @@ const file_plantmesh_catalog_v1_options_proto_rawDesc = "" +
 	"\"plantmesh/catalog/v1/options.proto\x12\x14plantmesh.catalog.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"7\n" +
 	"\vSubjectRule\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
-	"\x05field\x18\x02 \x01(\tR\x05field\"\xb5\x02\n" +
+	"\x05field\x18\x02 \x01(\tR\x05field\"\xd3\x02\n" +
 	"\tEventType\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x121\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x1b.plantmesh.catalog.v1.ClassR\x05class\x12;\n" +
 	"\asubject\x18\x03 \x03(\v2!.plantmesh.catalog.v1.SubjectRuleR\asubject\x123\n" +
 	"\x06owners\x18\x04 \x03(\x0e2\x1b.plantmesh.catalog.v1.OwnerR\x06owners\x12@\n" +
 	"\x0econfirm_within\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rconfirmWithin\x12)\n" +
-	"\x10manual_procedure\x18\x06 \x01(\tR\x0fmanualProcedure*T\n" +
+	"\x10manual_procedure\x18\x06 \x01(\tR\x0fmanualProcedure\x12\x1c\n" +
+	"\texception\x18\a \x01(\bR\texception*T\n" +
 	"\x05Class\x12\x15\n" +
 	"\x11CLASS_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fCLASS_URGENT\x10\x01\x12\x12\n" +

@@ -238,7 +238,7 @@ var File_plantmesh_manufacturing_v1_quality_proto protoreflect.FileDescriptor
 
 const file_plantmesh_manufacturing_v1_quality_proto_rawDesc = "" +
 	"\n" +
-	"(plantmesh/manufacturing/v1/quality.proto\x12\x1aplantmesh.manufacturing.v1\x1a\x1bbuf/validate/validate.proto\x1a\"plantmesh/catalog/v1/options.proto\x1a)plantmesh/manufacturing/v1/quantity.proto\"\xf3\x05\n" +
+	"(plantmesh/manufacturing/v1/quality.proto\x12\x1aplantmesh.manufacturing.v1\x1a\x1bbuf/validate/validate.proto\x1a\"plantmesh/catalog/v1/options.proto\x1a)plantmesh/manufacturing/v1/quantity.proto\"\xf5\x05\n" +
 	"\x11QualityHoldPlaced\x129\n" +
 	"\ahold_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06holdId\x129\n" +
 	"\aitem_id\x18\x02 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06itemId\x124\n" +
@@ -249,11 +249,11 @@ const file_plantmesh_manufacturing_v1_quality_proto_rawDesc = "" +
 	"\border_id\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\aorderId\x12A\n" +
 	"\vreason_code\x18\a \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\n" +
 	"reasonCode\x12\"\n" +
-	"\acomment\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:\x8e\x02\xbaHv\x1at\n" +
-	"\x11quantity.positive\x12\"quantity must be greater than zero\x1a;!has(this.quantity) || this.quantity.value.matches('[1-9]')\xaa\xa1\x19\x90\x01\n" +
+	"\acomment\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:\x90\x02\xbaHv\x1at\n" +
+	"\x11quantity.positive\x12\"quantity must be greater than zero\x1a;!has(this.quantity) || this.quantity.value.matches('[1-9]')\xaa\xa1\x19\x92\x01\n" +
 	"\aquality\x10\x01\x1a\r\n" +
 	"\x03lot\x12\x06lot_id\x1a\x0f\n" +
-	"\x04item\x12\aitem_id\"\x02\x01\x02*\x03\b\xac\x022ZMove the material to the quarantine location in the ERP by hand, and mark it on the floor.\"\xae\x05\n" +
+	"\x04item\x12\aitem_id\"\x02\x01\x02*\x03\b\xac\x022ZMove the material to the quarantine location in the ERP by hand, and mark it on the floor.8\x01\"\xae\x05\n" +
 	"\x13QualityHoldReleased\x129\n" +
 	"\ahold_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06holdId\x129\n" +
 	"\aitem_id\x18\x02 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06itemId\x124\n" +

@@ -241,9 +241,12 @@ type StreamHead struct {
 	// First offset held there; 0 or 1: from the beginning.
 	EarliestOffset uint64 `protobuf:"varint,5,opt,name=earliest_offset,json=earliestOffset,proto3" json:"earliest_offset,omitempty"`
 	// What the stream overtakes on a thin line. A relay passes on what the origin says. Unset: as the catalog has it.
-	Class         v1.Class `protobuf:"varint,6,opt,name=class,proto3,enum=plantmesh.catalog.v1.Class" json:"class,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Class v1.Class `protobuf:"varint,6,opt,name=class,proto3,enum=plantmesh.catalog.v1.Class" json:"class,omitempty"`
+	// Last event of a type that the catalog marks as an exception, as far as it is known; 0: none. Who replicates the stream in windows
+	// gets it up to there at once.
+	ExceptionOffset uint64 `protobuf:"varint,7,opt,name=exception_offset,json=exceptionOffset,proto3" json:"exception_offset,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *StreamHead) Reset() {
@@ -316,6 +319,13 @@ func (x *StreamHead) GetClass() v1.Class {
 		return x.Class
 	}
 	return v1.Class(0)
+}
+
+func (x *StreamHead) GetExceptionOffset() uint64 {
+	if x != nil {
+		return x.ExceptionOffset
+	}
+	return 0
 }
 
 // WatchStreamsRequest is the request of WatchStreams.
@@ -437,7 +447,9 @@ type ReplicateStart struct {
 	// stream. 0: go on with what comes.
 	UntilOffset uint64 `protobuf:"varint,6,opt,name=until_offset,json=untilOffset,proto3" json:"until_offset,omitempty"`
 	// True if the caller puts together frames that come in parts, and reports received_bytes.
-	Parts         bool `protobuf:"varint,7,opt,name=parts,proto3" json:"parts,omitempty"`
+	Parts bool `protobuf:"varint,7,opt,name=parts,proto3" json:"parts,omitempty"`
+	// Go on sending to the block that holds this offset, and no further. 0: go on with what comes.
+	PauseOffset   uint64 `protobuf:"varint,8,opt,name=pause_offset,json=pauseOffset,proto3" json:"pause_offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,6 +531,13 @@ func (x *ReplicateStart) GetParts() bool {
 		return x.Parts
 	}
 	return false
+}
+
+func (x *ReplicateStart) GetPauseOffset() uint64 {
+	if x != nil {
+		return x.PauseOffset
+	}
+	return 0
 }
 
 // ReplicateProgress says what the caller holds durably.
@@ -911,7 +930,7 @@ const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x1b.plantmesh.peer.v1.NodeInfoB\x06\xbaH\x03\xc8\x01\x01R\x04node\"\\\n" +
 	"\rHelloResponse\x12/\n" +
 	"\x04node\x18\x01 \x01(\v2\x1b.plantmesh.peer.v1.NodeInfoR\x04node\x12\x1a\n" +
-	"\bprotocol\x18\x02 \x01(\rR\bprotocol\"\xea\x01\n" +
+	"\bprotocol\x18\x02 \x01(\rR\bprotocol\"\x95\x02\n" +
 	"\n" +
 	"StreamHead\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
@@ -919,12 +938,13 @@ const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12.\n" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12'\n" +
 	"\x0fearliest_offset\x18\x05 \x01(\x04R\x0eearliestOffset\x121\n" +
-	"\x05class\x18\x06 \x01(\x0e2\x1b.plantmesh.catalog.v1.ClassR\x05class\"1\n" +
+	"\x05class\x18\x06 \x01(\x0e2\x1b.plantmesh.catalog.v1.ClassR\x05class\x12)\n" +
+	"\x10exception_offset\x18\a \x01(\x04R\x0fexceptionOffset\"1\n" +
 	"\x13WatchStreamsRequest\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\"{\n" +
 	"\x14WatchStreamsResponse\x123\n" +
 	"\x05heads\x18\x01 \x03(\v2\x1d.plantmesh.peer.v1.StreamHeadR\x05heads\x12.\n" +
-	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xe9\x01\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\x8c\x02\n" +
 	"\x0eReplicateStart\x12\x1e\n" +
 	"\x06stream\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12!\n" +
@@ -932,7 +952,8 @@ const file_plantmesh_peer_v1_service_proto_rawDesc = "" +
 	"\x05chain\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x05chain\x12\x1a\n" +
 	"\bprotocol\x18\x05 \x01(\rR\bprotocol\x12!\n" +
 	"\funtil_offset\x18\x06 \x01(\x04R\vuntilOffset\x12\x14\n" +
-	"\x05parts\x18\a \x01(\bR\x05parts\"a\n" +
+	"\x05parts\x18\a \x01(\bR\x05parts\x12!\n" +
+	"\fpause_offset\x18\b \x01(\x04R\vpauseOffset\"a\n" +
 	"\x11ReplicateProgress\x12%\n" +
 	"\x0edurable_offset\x18\x01 \x01(\x04R\rdurableOffset\x12%\n" +
 	"\x0ereceived_bytes\x18\x02 \x01(\x04R\rreceivedBytes\"\xa3\x01\n" +
