@@ -130,10 +130,13 @@ func (l *Log) Checkpoint(s plantmesh.StreamName, i plantmesh.Incarnation) (plant
 //
 // Errors: plantmesh.ErrUnknownStream, ErrIncarnationChanged, ErrCorruptBlock.
 func (l *Log) Checkpoints(s plantmesh.StreamName, i plantmesh.Incarnation, after plantmesh.Offset, limit int) ([]plantmesh.Checkpoint, error) {
-	st, head, err := l.lookupOf(s, i)
+	st, _, err := l.lookupOf(s, i)
 	if err != nil {
 		return nil, err
 	}
+	l.mu.RLock() // both together: the database shows the next checkpoint, and this one no more, before that is durable
+	newest, head := st.signed.newest, st.head
+	l.mu.RUnlock()
 	iter, err := l.db.NewIter(&pebble.IterOptions{LowerBound: signedKey(st.number, after+1), UpperBound: signedKey(st.number, head.offset+1)})
 	if err != nil {
 		return nil, damaged(err)
@@ -155,7 +158,17 @@ func (l *Log) Checkpoints(s plantmesh.StreamName, i plantmesh.Incarnation, after
 		}
 		found = append(found, c)
 	}
-	return found, damaged(iter.Error())
+	if err := iter.Error(); err != nil {
+		return nil, damaged(err)
+	}
+	if len(found) < limit && newest.offset > after && (len(found) == 0 || found[len(found)-1].Offset < newest.offset) {
+		c, err := plantmesh.ParseCheckpoint(newest.signed)
+		if err != nil {
+			return nil, corrupt("checkpoint of %s@%d: %w", s, newest.offset, err)
+		}
+		found = append(found, c)
+	}
+	return found, nil
 }
 
 // PutCheckpoint keeps a checkpoint at the end of a block that is held; a newer one at the same place replaces the older.

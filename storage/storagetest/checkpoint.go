@@ -19,6 +19,7 @@ var checkpointCases = []testCase{
 	{"CheckpointIsKeptWithItsBlocks", testCheckpoint},
 	{"CheckpointThatDisagreesRefusesTheBlocks", testCheckpointDiverged},
 	{"CheckpointsStayAtDistances", testCheckpointSpacing},
+	{"NewestCheckpointIsListedWhileTheNextIsWritten", testCheckpointMoves},
 	{"AnyRunOfEventsIsProvenByTheNextCheckpoint", testProve},
 	{"OriginKeepsItsNewestCheckpoint", testPutCheckpoint},
 }
@@ -113,6 +114,46 @@ func testCheckpointSpacing(t *testing.T, open Open) {
 			t.Errorf("verified: %+v", report)
 		}
 		r.reopen()
+	}
+}
+
+// testCheckpointMoves reads while a replica grows: relays serve what the newest checkpoint covers, all the time.
+func testCheckpointMoves(t *testing.T, open Open) {
+	o, r := start(t, open, origin), start(t, open, elsewhere)
+	const count = 300
+	o.recordEach(production, "a", count)
+	blocks := raw(t, o, production, 0)
+	proof := ends(t, production, blocks)
+	if _, err := r.AppendBlocks(t.Context(), production, blocks[:1], proof[0]); err != nil {
+		t.Fatal(err)
+	}
+	appended := make(chan error, 1)
+	go func() {
+		for i := 1; i < count; i++ {
+			if _, err := r.AppendBlocks(t.Context(), production, blocks[i:i+1], proof[i]); err != nil {
+				appended <- err
+				return
+			}
+		}
+		appended <- nil
+	}()
+	for {
+		newest, err := r.Checkpoint(production, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := r.Checkpoints(production, 0, newest.Offset-1, 10)
+		if err != nil || len(all) == 0 || all[len(all)-1].Offset < newest.Offset {
+			t.Fatalf("the newest checkpoint is at %d, those listed behind %d: %+v, %v", newest.Offset, newest.Offset-1, all, err)
+		}
+		select {
+		case err := <-appended:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+		}
 	}
 }
 
