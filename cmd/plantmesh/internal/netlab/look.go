@@ -118,16 +118,31 @@ func (s *Site) AwaitHead(stream plantmesh.StreamName, offset plantmesh.Offset) t
 	})
 }
 
-// Head is how far the node holds a stream now.
-func (s *Site) Head(stream plantmesh.StreamName) plantmesh.Offset {
+// Head is how far the node holds a stream now, or as soon as it answers.
+func (s *Site) Head(stream plantmesh.StreamName) (at plantmesh.Offset) {
 	s.t.Helper()
-	status, err := s.status()
-	s.lab.must(err)
-	return head(status, stream)
+	s.Await("its status", func(status *adminv1.GetStatusResponse) (bool, string) {
+		at = head(status, stream)
+		return true, ""
+	})
+	return at
 }
 
 // AwaitMore waits until the node holds some more events of a stream than now.
 func (s *Site) AwaitMore(stream plantmesh.StreamName, events plantmesh.Offset) time.Duration {
 	s.t.Helper()
 	return s.AwaitHead(stream, s.Head(stream)+events)
+}
+
+// Source is the link over which the node gets a stream now; empty if over none.
+func (s *Site) Source(stream plantmesh.StreamName) string {
+	s.t.Helper()
+	status, err := s.status()
+	s.lab.must(err)
+	for _, r := range status.GetReplicas() {
+		if r.GetStream() == string(stream) {
+			return r.GetLink()
+		}
+	}
+	return ""
 }

@@ -43,9 +43,20 @@ func (s *Site) local() string { return fmt.Sprintf("127.0.0.1:%d", nodePort) }
 // SetUp makes the site's certificate and configuration: whom it links to, and what it subscribes to.
 func (s *Site) SetUp(peers []string, subscriptions ...config.Subscription) {
 	s.t.Helper()
+	s.setUp(fmt.Sprintf("0.0.0.0:%d", nodePort), config.ReachDirect, peers, subscriptions)
+}
+
+// SetUpOutbound is SetUp for a site that nobody can dial.
+func (s *Site) SetUpOutbound(peers []string, subscriptions ...config.Subscription) {
+	s.t.Helper()
+	s.setUp(s.local(), config.ReachOutbound, peers, subscriptions)
+}
+
+func (s *Site) setUp(listen, reach string, peers []string, subscriptions []config.Subscription) {
+	s.t.Helper()
 	made, err := setup.CreateSite(s.lab.dir, setup.Site{
-		Mesh: meshName, Name: string(s.Name), Region: "eu", Listen: fmt.Sprintf("0.0.0.0:%d", nodePort), Peers: peers,
-		Adjust: func(c *config.Config) { c.Subscriptions = subscriptions },
+		Mesh: meshName, Name: string(s.Name), Region: "eu", Listen: listen, Peers: peers,
+		Adjust: func(c *config.Config) { c.Reach, c.Subscriptions = reach, subscriptions },
 	})
 	s.lab.must(err)
 	s.config = made.Config
