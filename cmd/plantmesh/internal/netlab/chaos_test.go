@@ -35,53 +35,72 @@ var kinds = []fault{
 	{"loses large frames", func(v, _ *netlab.Site) { v.DropLargerThan(400) }, func(v, _ *netlab.Site) { v.PassAll() }},
 }
 
-// Three sites that all replicate from each other, and one or two faults at a time that a seed chooses.
+// Three sites that all replicate from each other, in several topologies, and one or two faults at a time that a seed chooses.
 func TestRandomFaultsLoseAndDoubleNothing(t *testing.T) {
-	t.Parallel()
+	for name, setUp := range map[string]func(plantA, plantB, hq *netlab.Site){
+		"full mesh": func(plantA, plantB, hq *netlab.Site) {
+			plantA.SetUp([]string{plantB.Address(), hq.Address()}, everything())
+			plantB.SetUp([]string{plantA.Address(), hq.Address()}, everything())
+			hq.SetUp([]string{plantA.Address(), plantB.Address()}, everything())
+		},
+		"hub": func(plantA, plantB, hq *netlab.Site) {
+			plantA.SetUp([]string{hq.Address()}, everything())
+			plantB.SetUp([]string{hq.Address()}, everything())
+			hq.SetUp([]string{plantA.Address(), plantB.Address()}, everything())
+		},
+		"hub of outbound sites": func(plantA, plantB, hq *netlab.Site) {
+			plantA.SetUpOutbound([]string{hq.Address()}, everything())
+			plantB.SetUpOutbound([]string{hq.Address()}, everything())
+			hq.SetUp(nil, everything())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lab := netlab.New(t, "plant-a", "plant-b", "hq")
+			sites := []*netlab.Site{lab.Site("plant-a"), lab.Site("plant-b"), lab.Site("hq")}
+			setUp(sites[0], sites[1], sites[2])
+			loads := make([]*netlab.Load, len(sites))
+			for i, s := range sites {
+				s.Start()
+				loads[i] = netlab.StartLoad(s)
+			}
+			for i, s := range sites {
+				sites[(i+1)%3].AwaitHead(plantmesh.StreamOf(s.Name, "production"), 20)
+			}
+			misfortune(t, sites)
+			for i := range sites {
+				lab.Whole(loads[i], sites[(i+1)%3], sites[(i+2)%3])
+			}
+		})
+	}
+}
+
+// misfortune lets things go wrong. The site that none of the faults of a round is at measures how long they last, by what it
+// records.
+func misfortune(t *testing.T, sites []*netlab.Site) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if given, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64); err == nil {
 		seed = given
 	}
 	t.Logf("%s=%d", seedVariable, seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-
-	names := []plantmesh.SiteID{"plant-a", "plant-b", "hq"}
-	lab := netlab.New(t, names...)
-	var sites []*netlab.Site
-	for _, name := range names {
-		sites = append(sites, lab.Site(name))
-	}
-	for i, s := range sites {
-		s.SetUp([]string{sites[(i+1)%3].Address(), sites[(i+2)%3].Address()}, everything())
-		s.Start()
-	}
-	loads := map[*netlab.Site]*netlab.Load{}
-	for i, s := range sites {
-		loads[s] = netlab.StartLoad(s)
-		sites[(i+1)%3].AwaitHead(plantmesh.StreamOf(s.Name, "production"), 20)
-	}
 	for range faults {
-		// The site that none of the faults is at measures how long they last.
 		first := random.IntN(3)
-		victims := []*netlab.Site{sites[first]}
+		victims, witness := []*netlab.Site{sites[first]}, sites[(first+2)%3]
 		if random.IntN(3) == 0 {
 			victims = append(victims, sites[(first+1)%3])
 		}
-		witness := sites[(first+2)%3]
 		var healing []func()
 		for _, victim := range victims {
 			kind := kinds[random.IntN(len(kinds))]
-			other := sites[(first+2)%3]
 			t.Logf("%s %s", victim.Name, kind.name)
-			kind.begin(victim, other)
-			healing = append(healing, func() { kind.heal(victim, other) })
+			kind.begin(victim, witness)
+			healing = append(healing, func() { kind.heal(victim, witness) })
 		}
 		witness.AwaitMore(plantmesh.StreamOf(witness.Name, "production"), plantmesh.Offset(20+random.IntN(1500)))
 		for _, heal := range healing {
 			heal()
 		}
-	}
-	for i, s := range sites {
-		lab.Whole(loads[s], sites[(i+1)%3], sites[(i+2)%3])
 	}
 }
