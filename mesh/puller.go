@@ -26,8 +26,8 @@ const (
 type pullers struct {
 	mesh *Mesh
 
-	mu       sync.Mutex // guards what follows
-	ctx      context.Context
+	mu       sync.Mutex      // guards what follows
+	ctx      context.Context //nolint:containedctx // of Mesh.Run, with which pullers end
 	started  time.Time
 	table    map[plantmesh.StreamName]*puller
 	sessions map[*session]struct{}

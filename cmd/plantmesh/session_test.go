@@ -92,7 +92,7 @@ const eventLine = `{"id":"r-1","source":"//plant-a/mes","type":"plantmesh.manufa
 func TestTailOfAllStreamsFollowsThoseThatAreNew(t *testing.T) {
 	s := newSession(t)
 	s.node()
-	lines := s.background("tail", "--config", s.config)
+	lines := s.background("tail", "--config", s.config, "--from", "earliest") // whether it lists the streams before or after the event is recorded
 	if status, _, stderr := s.run(eventLine, "publish", "--config", s.config); status != exitOK {
 		t.Fatal(stderr)
 	}

@@ -68,7 +68,7 @@ func (s *Scrubber) Run(ctx context.Context) error {
 		for _, head := range s.log.AllHeads() {
 			if err := s.stream(ctx, head); err != nil {
 				if ctx.Err() != nil {
-					return nil
+					return nil //nolint:nilerr // the end of the run is none
 				}
 				s.logger.Warn("a stream cannot be scrubbed", "stream", head.Stream, "error", err)
 			}
