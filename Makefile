@@ -5,8 +5,9 @@ BUF ?= $(GO) run github.com/bufbuild/buf/cmd/buf@v1.75.0
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
+SEEDS ?= 200
 
-.PHONY: crashpoints help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-jaeger
+.PHONY: bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-jaeger
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +57,12 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 CRASHPOINTS ?= 10000
+simulate: ## a mesh in virtual time under SEEDS random histories of cuts, hangs, power cuts and restarts
+	$(GO) test -count=1 -timeout 60m -run TestMeshConvergesAfterAnyHistory ./mesh -mesh.seeds $(SEEDS)
+
+bench-peers: ## plantmesh and NATS JetStream side by side
+	$(GO) run -C cmd/meshbench . --rounds 5
+
 crashpoints: ## cut the power of a log at CRASHPOINTS changes of its disk, and check each that is left
 	$(GO) test -count=1 -timeout 20m -run CrashAtEveryChange -v ./storage -storage.crashpoints $(CRASHPOINTS)
 
