@@ -61,6 +61,14 @@ func (e *erp) components() []component {
 	}}}
 }
 
+// consumers are those that people may look into.
+func (e *erp) consumers() map[string]api.Consumer {
+	if e == nil {
+		return nil
+	}
+	return map[string]api.Consumer{odooOwner: e.consumer}
+}
+
 // readers are the consumers of the log, for retention.
 func (e *erp) readers() []retention.Reader {
 	if e == nil {
@@ -82,6 +90,7 @@ func (e *erp) fill(s *adminv1.GetStatusResponse) {
 		Url: a.URL, Database: a.Database, ServerVersion: a.ServerVersion, Problem: joinProblems(a.Problem, c.Problem),
 		Counts: &adminv1.ApplyCounts{
 			Applied: c.Counts.Applied, Duplicates: c.Counts.Duplicates, Ignored: c.Counts.Ignored, Parked: c.Counts.Parked, Retries: c.Counts.Retries,
+			Discarded: c.Counts.Discarded,
 		},
 		EndToEndLatency: api.LatencyMessage(c.Latency),
 	}

@@ -126,7 +126,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	server := api.NewServer(
 		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started, Copies: copyRules(cfg)},
 		api.Parts{
-			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Subscriptions: subscriptions, Retention: keeper, Tracing: tracing, Latency: &latency,
+			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Subscriptions: subscriptions, Retention: keeper, Consumers: erp.consumers(), Tracing: tracing, Latency: &latency,
 			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
 		}, logger)
 	m.Register(server)

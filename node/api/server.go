@@ -52,6 +52,7 @@ type Parts struct {
 
 	Subscriptions Subscriptions
 	Retention     Retention
+	Consumers     map[string]Consumer // by name
 
 	Tracing *telemetry.Tracing
 	Latency *telemetry.Latency // of durable publishing

@@ -16,6 +16,9 @@ import (
 
 // perform does a task of a lane.
 func (c *Consumer) perform(ctx context.Context, t task) error {
+	if t.discard != nil {
+		return c.discardFirst(ctx, t)
+	}
 	if t.event.Event == nil {
 		return c.retryParked(ctx, t)
 	}

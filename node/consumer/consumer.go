@@ -35,6 +35,8 @@ type Consumer struct {
 	slots     *semaphore.Weighted // deliveries at once
 	troubles  troubles
 	latency   telemetry.Latency
+	asks      chan ask      // of people, for the retrier
+	ended     chan struct{} // closed when Run returns
 }
 
 // New opens a consumer on what an owner of the derived database keeps for it. It reads nothing before Run.
@@ -51,6 +53,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 	c := &Consumer{
 		cfg: cfg, log: log, owner: owner, handler: handler, logger: logger, ledger: l, committer: newCommitter(l),
 		gate: newGate(cfg.BlockedRetry), slots: semaphore.NewWeighted(int64(cfg.Concurrency)),
+		asks: make(chan ask), ended: make(chan struct{}),
 	}
 	c.lanes = newLanes(cfg, c.perform)
 	c.reader = &reader{
@@ -63,6 +66,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 // Run delivers until ctx ends, and returns nil then; what the handler did by then is noted. It returns an error if the
 // derived database fails. It runs once.
 func (c *Consumer) Run(ctx context.Context) error {
+	defer close(c.ended)
 	var committing sync.WaitGroup
 	committing.Go(c.committer.run)
 	group, running := errgroup.WithContext(ctx)
@@ -86,7 +90,7 @@ func (c *Consumer) Status() Status {
 	counts := c.ledger.counts
 	s.Counts = Counts{
 		Applied: counts.GetApplied(), Duplicates: counts.GetDuplicates(), Ignored: counts.GetIgnored(), Parked: counts.GetParked(),
-		Retries: counts.GetRetries(),
+		Retries: counts.GetRetries(), Discarded: counts.GetDiscarded(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.ledger.streams)) {
 		position := c.ledger.position(name)

@@ -15,6 +15,8 @@ type task struct {
 	key   subjectKey
 	event Delivery // without an event: an attempt at what is parked
 	bytes int64    // of the window
+
+	discard *discarding // what is parked is given up first
 }
 
 // lanes run tasks: those of one subject one after the other, across all streams, those of different subjects at once. A

@@ -138,11 +138,12 @@ type writes struct {
 	streams map[plantmesh.StreamName]struct{}
 	parked  map[subjectKey]struct{}
 	held    map[string]bool // key: true to put, false to delete
+	records map[string][]byte
 }
 
 // apply makes changes in memory and commits them as one batch.
 func (l *ledger) apply(changes []change) error {
-	w := &writes{streams: map[plantmesh.StreamName]struct{}{}, parked: map[subjectKey]struct{}{}, held: map[string]bool{}}
+	w := &writes{streams: map[plantmesh.StreamName]struct{}{}, parked: map[subjectKey]struct{}{}, held: map[string]bool{}, records: map[string][]byte{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, change := range changes {
@@ -168,6 +169,11 @@ func (l *ledger) write(tx *storage.Tx, w *writes) error {
 			write = func(key []byte) error { return tx.Put(key, nil) }
 		}
 		if err := write([]byte(key)); err != nil {
+			return err
+		}
+	}
+	for key, value := range w.records {
+		if err := tx.Put([]byte(key), value); err != nil {
 			return err
 		}
 	}

@@ -23,29 +23,41 @@ func (c *Consumer) retrier(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := waitFor(ctx, min(c.cfg.ParkedRetry, time.Second), nil); err != nil {
-			return err
+		timer := time.NewTimer(min(c.cfg.ParkedRetry, time.Second))
+		select {
+		case <-timer.C:
+			due = c.ledger.dueParked(time.Now())
+		case a := <-c.asks:
+			if due = c.take(a); a.discard != nil {
+				if err := c.lanes.admit(ctx, task{key: a.key, discard: a.discard}); err != nil {
+					return err
+				}
+			}
+		case <-ctx.Done():
 		}
-		due = c.ledger.dueParked(time.Now())
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 	}
 }
 
 // allParked marks every parked subject as being retried and returns them.
 func (l *ledger) allParked() []subjectKey {
-	return l.markRetrying(func(*parked) bool { return true })
+	return l.markRetrying(func(subjectKey, *parked) bool { return true })
 }
 
 // dueParked marks the subjects whose time has come.
 func (l *ledger) dueParked(now time.Time) []subjectKey {
-	return l.markRetrying(func(p *parked) bool { return !p.retrying && !p.record.GetRetryTime().AsTime().After(now) })
+	return l.markRetrying(func(_ subjectKey, p *parked) bool { return !p.retrying && !p.record.GetRetryTime().AsTime().After(now) })
 }
 
-func (l *ledger) markRetrying(due func(*parked) bool) []subjectKey {
+func (l *ledger) markRetrying(due func(subjectKey, *parked) bool) []subjectKey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var keys []subjectKey
 	for k, p := range l.parked {
-		if due(p) {
+		if due(k, p) {
 			p.retrying = true
 			keys = append(keys, k)
 		}

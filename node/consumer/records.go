@@ -21,11 +21,14 @@ import (
 //	a <stream>                     offsets behind the position that are dealt with: differences, as varints
 //	p <stream> 0 <subject>         a parked subject, an adminv1.ParkedSubject
 //	h <stream> 0 <subject> 0 <incarnation> <offset>  an event that is held back; both big-endian
+//	d <stream> 0 <subject> 0 <incarnation> <offset>  an event that was discarded, an adminv1.DiscardedEvent
 const (
 	keyCounts    = "c"
 	prefixAhead  = "a"
 	prefixParked = "p"
 	prefixHeld   = "h"
+
+	prefixDiscarded = "d"
 )
 
 // subjectKey names a subject of one stream.

@@ -25,6 +25,7 @@ type Counts struct {
 	Duplicates uint64 // of these: the handler answered ErrDuplicate
 	Ignored    uint64 // ErrIgnored
 	Parked     uint64 // parked or held back now
+	Discarded  uint64 // given up by somebody
 	Retries    uint64 // deliveries repeated after a passing fault; a crash may lose the last of them
 }
 

@@ -336,6 +336,627 @@ func (VerifyResult) EnumDescriptor() ([]byte, []int) {
 	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{4}
 }
 
+// ListParkedRequest is the request of ListParked.
+type ListParkedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the consumer, such as `odoo`.
+	Consumer string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// How many of each at most; 0 stands for 1000.
+	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// List what was discarded, too.
+	Discarded     bool `protobuf:"varint,3,opt,name=discarded,proto3" json:"discarded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListParkedRequest) Reset() {
+	*x = ListParkedRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListParkedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListParkedRequest) ProtoMessage() {}
+
+func (x *ListParkedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListParkedRequest.ProtoReflect.Descriptor instead.
+func (*ListParkedRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ListParkedRequest) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *ListParkedRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListParkedRequest) GetDiscarded() bool {
+	if x != nil {
+		return x.Discarded
+	}
+	return false
+}
+
+// ListParkedResponse is the response of ListParked.
+type ListParkedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Subjects held back.
+	Parked []*ParkedSubject `protobuf:"bytes,1,rep,name=parked,proto3" json:"parked,omitempty"`
+	// How many there are.
+	TotalParked uint64 `protobuf:"varint,2,opt,name=total_parked,json=totalParked,proto3" json:"total_parked,omitempty"`
+	// Events given up.
+	Discarded []*DiscardedEvent `protobuf:"bytes,3,rep,name=discarded,proto3" json:"discarded,omitempty"`
+	// How many there are, if they were asked for.
+	TotalDiscarded uint64 `protobuf:"varint,4,opt,name=total_discarded,json=totalDiscarded,proto3" json:"total_discarded,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListParkedResponse) Reset() {
+	*x = ListParkedResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListParkedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListParkedResponse) ProtoMessage() {}
+
+func (x *ListParkedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListParkedResponse.ProtoReflect.Descriptor instead.
+func (*ListParkedResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListParkedResponse) GetParked() []*ParkedSubject {
+	if x != nil {
+		return x.Parked
+	}
+	return nil
+}
+
+func (x *ListParkedResponse) GetTotalParked() uint64 {
+	if x != nil {
+		return x.TotalParked
+	}
+	return 0
+}
+
+func (x *ListParkedResponse) GetDiscarded() []*DiscardedEvent {
+	if x != nil {
+		return x.Discarded
+	}
+	return nil
+}
+
+func (x *ListParkedResponse) GetTotalDiscarded() uint64 {
+	if x != nil {
+		return x.TotalDiscarded
+	}
+	return 0
+}
+
+// DiscardedEvent is an event that somebody gave up.
+type DiscardedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// The subject.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Incarnation that the offset is of.
+	Incarnation uint64 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Offset of the event.
+	Offset uint64 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Its id.
+	EventId string `protobuf:"bytes,5,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Its type.
+	EventType string `protobuf:"bytes,6,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
+	// Why it could not be applied.
+	Error string `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	// Why it was discarded.
+	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who did: the identity in the certificate.
+	DiscardedBy string `protobuf:"bytes,9,opt,name=discarded_by,json=discardedBy,proto3" json:"discarded_by,omitempty"`
+	// When.
+	DiscardTime   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=discard_time,json=discardTime,proto3" json:"discard_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardedEvent) Reset() {
+	*x = DiscardedEvent{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardedEvent) ProtoMessage() {}
+
+func (x *DiscardedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardedEvent.ProtoReflect.Descriptor instead.
+func (*DiscardedEvent) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DiscardedEvent) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *DiscardedEvent) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *DiscardedEvent) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *DiscardedEvent) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *DiscardedEvent) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *DiscardedEvent) GetEventType() string {
+	if x != nil {
+		return x.EventType
+	}
+	return ""
+}
+
+func (x *DiscardedEvent) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *DiscardedEvent) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DiscardedEvent) GetDiscardedBy() string {
+	if x != nil {
+		return x.DiscardedBy
+	}
+	return ""
+}
+
+func (x *DiscardedEvent) GetDiscardTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DiscardTime
+	}
+	return nil
+}
+
+// GetParkedRequest is the request of GetParked.
+type GetParkedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the consumer.
+	Consumer string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// The stream.
+	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	// The subject.
+	Subject       string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetParkedRequest) Reset() {
+	*x = GetParkedRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetParkedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetParkedRequest) ProtoMessage() {}
+
+func (x *GetParkedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetParkedRequest.ProtoReflect.Descriptor instead.
+func (*GetParkedRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetParkedRequest) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *GetParkedRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *GetParkedRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+// GetParkedResponse is the response of GetParked.
+type GetParkedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subject.
+	Parked *ParkedSubject `protobuf:"bytes,1,opt,name=parked,proto3" json:"parked,omitempty"`
+	// The event that holds it up.
+	Event         *v1.RecordedEvent `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetParkedResponse) Reset() {
+	*x = GetParkedResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetParkedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetParkedResponse) ProtoMessage() {}
+
+func (x *GetParkedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetParkedResponse.ProtoReflect.Descriptor instead.
+func (*GetParkedResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetParkedResponse) GetParked() *ParkedSubject {
+	if x != nil {
+		return x.Parked
+	}
+	return nil
+}
+
+func (x *GetParkedResponse) GetEvent() *v1.RecordedEvent {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+// RetryParkedRequest is the request of RetryParked.
+type RetryParkedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the consumer.
+	Consumer string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// The stream of one subject. Empty: all that is parked.
+	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	// The subject. It counts only with a stream.
+	Subject       string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryParkedRequest) Reset() {
+	*x = RetryParkedRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryParkedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryParkedRequest) ProtoMessage() {}
+
+func (x *RetryParkedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryParkedRequest.ProtoReflect.Descriptor instead.
+func (*RetryParkedRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RetryParkedRequest) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *RetryParkedRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *RetryParkedRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+// RetryParkedResponse is the response of RetryParked.
+type RetryParkedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many subjects are tried.
+	Subjects      uint64 `protobuf:"varint,1,opt,name=subjects,proto3" json:"subjects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryParkedResponse) Reset() {
+	*x = RetryParkedResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryParkedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryParkedResponse) ProtoMessage() {}
+
+func (x *RetryParkedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryParkedResponse.ProtoReflect.Descriptor instead.
+func (*RetryParkedResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RetryParkedResponse) GetSubjects() uint64 {
+	if x != nil {
+		return x.Subjects
+	}
+	return 0
+}
+
+// DiscardParkedRequest is the request of DiscardParked.
+type DiscardParkedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the consumer.
+	Consumer string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// The stream.
+	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	// The subject.
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Offset of the event, so that none is discarded but the one that was looked at.
+	Offset uint64 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Why. It is kept.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardParkedRequest) Reset() {
+	*x = DiscardParkedRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardParkedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardParkedRequest) ProtoMessage() {}
+
+func (x *DiscardParkedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardParkedRequest.ProtoReflect.Descriptor instead.
+func (*DiscardParkedRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DiscardParkedRequest) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *DiscardParkedRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *DiscardParkedRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *DiscardParkedRequest) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *DiscardParkedRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DiscardParkedResponse is the response of DiscardParked.
+type DiscardParkedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The record that is kept.
+	Discarded     *DiscardedEvent `protobuf:"bytes,1,opt,name=discarded,proto3" json:"discarded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardParkedResponse) Reset() {
+	*x = DiscardParkedResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardParkedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardParkedResponse) ProtoMessage() {}
+
+func (x *DiscardParkedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardParkedResponse.ProtoReflect.Descriptor instead.
+func (*DiscardParkedResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DiscardParkedResponse) GetDiscarded() *DiscardedEvent {
+	if x != nil {
+		return x.Discarded
+	}
+	return nil
+}
+
 // Subscription asks for streams of other sites.
 type Subscription struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -349,7 +970,7 @@ type Subscription struct {
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +982,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[0]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +995,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{0}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Subscription) GetFrom() string {
@@ -400,7 +1021,7 @@ type ListSubscriptionsRequest struct {
 
 func (x *ListSubscriptionsRequest) Reset() {
 	*x = ListSubscriptionsRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +1033,7 @@ func (x *ListSubscriptionsRequest) String() string {
 func (*ListSubscriptionsRequest) ProtoMessage() {}
 
 func (x *ListSubscriptionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[1]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +1046,7 @@ func (x *ListSubscriptionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubscriptionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubscriptionsRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{1}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{10}
 }
 
 // ListSubscriptionsResponse is the response of ListSubscriptions.
@@ -441,7 +1062,7 @@ type ListSubscriptionsResponse struct {
 
 func (x *ListSubscriptionsResponse) Reset() {
 	*x = ListSubscriptionsResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +1074,7 @@ func (x *ListSubscriptionsResponse) String() string {
 func (*ListSubscriptionsResponse) ProtoMessage() {}
 
 func (x *ListSubscriptionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[2]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +1087,7 @@ func (x *ListSubscriptionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubscriptionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubscriptionsResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{2}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListSubscriptionsResponse) GetConfigured() []*Subscription {
@@ -494,7 +1115,7 @@ type AddSubscriptionRequest struct {
 
 func (x *AddSubscriptionRequest) Reset() {
 	*x = AddSubscriptionRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -506,7 +1127,7 @@ func (x *AddSubscriptionRequest) String() string {
 func (*AddSubscriptionRequest) ProtoMessage() {}
 
 func (x *AddSubscriptionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[3]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -519,7 +1140,7 @@ func (x *AddSubscriptionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSubscriptionRequest.ProtoReflect.Descriptor instead.
 func (*AddSubscriptionRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{3}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AddSubscriptionRequest) GetSubscription() *Subscription {
@@ -540,7 +1161,7 @@ type AddSubscriptionResponse struct {
 
 func (x *AddSubscriptionResponse) Reset() {
 	*x = AddSubscriptionResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +1173,7 @@ func (x *AddSubscriptionResponse) String() string {
 func (*AddSubscriptionResponse) ProtoMessage() {}
 
 func (x *AddSubscriptionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[4]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +1186,7 @@ func (x *AddSubscriptionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSubscriptionResponse.ProtoReflect.Descriptor instead.
 func (*AddSubscriptionResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{4}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AddSubscriptionResponse) GetAdded() bool {
@@ -588,7 +1209,7 @@ type RemoveSubscriptionRequest struct {
 
 func (x *RemoveSubscriptionRequest) Reset() {
 	*x = RemoveSubscriptionRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +1221,7 @@ func (x *RemoveSubscriptionRequest) String() string {
 func (*RemoveSubscriptionRequest) ProtoMessage() {}
 
 func (x *RemoveSubscriptionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[5]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +1234,7 @@ func (x *RemoveSubscriptionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSubscriptionRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSubscriptionRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{5}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RemoveSubscriptionRequest) GetSubscription() *Subscription {
@@ -641,7 +1262,7 @@ type RemoveSubscriptionResponse struct {
 
 func (x *RemoveSubscriptionResponse) Reset() {
 	*x = RemoveSubscriptionResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +1274,7 @@ func (x *RemoveSubscriptionResponse) String() string {
 func (*RemoveSubscriptionResponse) ProtoMessage() {}
 
 func (x *RemoveSubscriptionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[6]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +1287,7 @@ func (x *RemoveSubscriptionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSubscriptionResponse.ProtoReflect.Descriptor instead.
 func (*RemoveSubscriptionResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{6}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RemoveSubscriptionResponse) GetRemovedStreams() []string {
@@ -687,7 +1308,7 @@ type RemoveReplicaRequest struct {
 
 func (x *RemoveReplicaRequest) Reset() {
 	*x = RemoveReplicaRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +1320,7 @@ func (x *RemoveReplicaRequest) String() string {
 func (*RemoveReplicaRequest) ProtoMessage() {}
 
 func (x *RemoveReplicaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[7]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +1333,7 @@ func (x *RemoveReplicaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveReplicaRequest.ProtoReflect.Descriptor instead.
 func (*RemoveReplicaRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{7}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RemoveReplicaRequest) GetStream() string {
@@ -731,7 +1352,7 @@ type RemoveReplicaResponse struct {
 
 func (x *RemoveReplicaResponse) Reset() {
 	*x = RemoveReplicaResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +1364,7 @@ func (x *RemoveReplicaResponse) String() string {
 func (*RemoveReplicaResponse) ProtoMessage() {}
 
 func (x *RemoveReplicaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[8]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +1377,7 @@ func (x *RemoveReplicaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveReplicaResponse.ProtoReflect.Descriptor instead.
 func (*RemoveReplicaResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{8}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{17}
 }
 
 // ForgetSiteRequest is the request of ForgetSite.
@@ -770,7 +1391,7 @@ type ForgetSiteRequest struct {
 
 func (x *ForgetSiteRequest) Reset() {
 	*x = ForgetSiteRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +1403,7 @@ func (x *ForgetSiteRequest) String() string {
 func (*ForgetSiteRequest) ProtoMessage() {}
 
 func (x *ForgetSiteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[9]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +1416,7 @@ func (x *ForgetSiteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetSiteRequest.ProtoReflect.Descriptor instead.
 func (*ForgetSiteRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{9}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ForgetSiteRequest) GetSite() string {
@@ -816,7 +1437,7 @@ type ForgetSiteResponse struct {
 
 func (x *ForgetSiteResponse) Reset() {
 	*x = ForgetSiteResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +1449,7 @@ func (x *ForgetSiteResponse) String() string {
 func (*ForgetSiteResponse) ProtoMessage() {}
 
 func (x *ForgetSiteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[10]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +1462,7 @@ func (x *ForgetSiteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetSiteResponse.ProtoReflect.Descriptor instead.
 func (*ForgetSiteResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{10}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ForgetSiteResponse) GetStreams() uint32 {
@@ -860,7 +1481,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1493,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[11]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1506,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{11}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{20}
 }
 
 // GetStatusResponse is the response of GetStatus.
@@ -915,7 +1536,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1548,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[12]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1561,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{12}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetStatusResponse) GetNode() *Node {
@@ -1029,7 +1650,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1662,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[13]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1675,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{13}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Node) GetMesh() string {
@@ -1123,7 +1744,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1135,7 +1756,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[14]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1148,7 +1769,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{14}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Latency) GetCount() uint64 {
@@ -1210,7 +1831,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1843,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[15]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1856,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{15}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Link) GetAddress() string {
@@ -1358,7 +1979,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1991,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[16]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +2004,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{16}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Member) GetSite() string {
@@ -1520,7 +2141,7 @@ type MemberStream struct {
 
 func (x *MemberStream) Reset() {
 	*x = MemberStream{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +2153,7 @@ func (x *MemberStream) String() string {
 func (*MemberStream) ProtoMessage() {}
 
 func (x *MemberStream) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[17]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +2166,7 @@ func (x *MemberStream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberStream.ProtoReflect.Descriptor instead.
 func (*MemberStream) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{17}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MemberStream) GetStream() string {
@@ -1596,7 +2217,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1608,7 +2229,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[18]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1621,7 +2242,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{18}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Replica) GetStream() string {
@@ -1710,7 +2331,7 @@ type Follower struct {
 
 func (x *Follower) Reset() {
 	*x = Follower{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +2343,7 @@ func (x *Follower) String() string {
 func (*Follower) ProtoMessage() {}
 
 func (x *Follower) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[19]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +2356,7 @@ func (x *Follower) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follower.ProtoReflect.Descriptor instead.
 func (*Follower) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{19}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Follower) GetSite() string {
@@ -1806,7 +2427,7 @@ type Adapter struct {
 
 func (x *Adapter) Reset() {
 	*x = Adapter{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +2439,7 @@ func (x *Adapter) String() string {
 func (*Adapter) ProtoMessage() {}
 
 func (x *Adapter) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[20]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +2452,7 @@ func (x *Adapter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adapter.ProtoReflect.Descriptor instead.
 func (*Adapter) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{20}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Adapter) GetName() string {
@@ -1888,7 +2509,7 @@ type ImportCounts struct {
 
 func (x *ImportCounts) Reset() {
 	*x = ImportCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1900,7 +2521,7 @@ func (x *ImportCounts) String() string {
 func (*ImportCounts) ProtoMessage() {}
 
 func (x *ImportCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[21]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1913,7 +2534,7 @@ func (x *ImportCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportCounts.ProtoReflect.Descriptor instead.
 func (*ImportCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{21}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ImportCounts) GetRead() uint64 {
@@ -1970,7 +2591,7 @@ type ImportedFile struct {
 
 func (x *ImportedFile) Reset() {
 	*x = ImportedFile{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1982,7 +2603,7 @@ func (x *ImportedFile) String() string {
 func (*ImportedFile) ProtoMessage() {}
 
 func (x *ImportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1995,7 +2616,7 @@ func (x *ImportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedFile.ProtoReflect.Descriptor instead.
 func (*ImportedFile) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{22}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ImportedFile) GetName() string {
@@ -2058,7 +2679,7 @@ type OdooApplier struct {
 
 func (x *OdooApplier) Reset() {
 	*x = OdooApplier{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2691,7 @@ func (x *OdooApplier) String() string {
 func (*OdooApplier) ProtoMessage() {}
 
 func (x *OdooApplier) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2704,7 @@ func (x *OdooApplier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdooApplier.ProtoReflect.Descriptor instead.
 func (*OdooApplier) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{23}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *OdooApplier) GetUrl() string {
@@ -2154,14 +2775,16 @@ type ApplyCounts struct {
 	// Parked, or held back behind a parked one.
 	Parked uint64 `protobuf:"varint,4,opt,name=parked,proto3" json:"parked,omitempty"`
 	// Calls repeated after a transient error.
-	Retries       uint64 `protobuf:"varint,5,opt,name=retries,proto3" json:"retries,omitempty"`
+	Retries uint64 `protobuf:"varint,5,opt,name=retries,proto3" json:"retries,omitempty"`
+	// Given up by somebody, with a reason.
+	Discarded     uint64 `protobuf:"varint,6,opt,name=discarded,proto3" json:"discarded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplyCounts) Reset() {
 	*x = ApplyCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2796,7 @@ func (x *ApplyCounts) String() string {
 func (*ApplyCounts) ProtoMessage() {}
 
 func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2809,7 @@ func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyCounts.ProtoReflect.Descriptor instead.
 func (*ApplyCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{24}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ApplyCounts) GetApplied() uint64 {
@@ -2224,6 +2847,13 @@ func (x *ApplyCounts) GetRetries() uint64 {
 	return 0
 }
 
+func (x *ApplyCounts) GetDiscarded() uint64 {
+	if x != nil {
+		return x.Discarded
+	}
+	return 0
+}
+
 // ConsumerPosition is how far a consumer has come in a stream.
 type ConsumerPosition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2241,7 +2871,7 @@ type ConsumerPosition struct {
 
 func (x *ConsumerPosition) Reset() {
 	*x = ConsumerPosition{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2883,7 @@ func (x *ConsumerPosition) String() string {
 func (*ConsumerPosition) ProtoMessage() {}
 
 func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2896,7 @@ func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerPosition.ProtoReflect.Descriptor instead.
 func (*ConsumerPosition) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{25}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConsumerPosition) GetStream() string {
@@ -2328,7 +2958,7 @@ type ParkedSubject struct {
 
 func (x *ParkedSubject) Reset() {
 	*x = ParkedSubject{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2970,7 @@ func (x *ParkedSubject) String() string {
 func (*ParkedSubject) ProtoMessage() {}
 
 func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2983,7 @@ func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedSubject.ProtoReflect.Descriptor instead.
 func (*ParkedSubject) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{26}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ParkedSubject) GetStream() string {
@@ -2450,7 +3080,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +3092,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +3105,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{27}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *VerifyRequest) GetStreams() []string {
@@ -2545,7 +3175,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2557,7 +3187,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2570,7 +3200,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{28}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *VerifyResponse) GetStream() string {
@@ -2682,7 +3312,51 @@ var File_plantmesh_admin_v1_service_proto protoreflect.FileDescriptor
 
 const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\n" +
-	" plantmesh/admin/v1/service.proto\x12\x12plantmesh.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a plantmesh/event/v1/service.proto\"P\n" +
+	" plantmesh/admin/v1/service.proto\x12\x12plantmesh.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1eplantmesh/event/v1/event.proto\x1a plantmesh/event/v1/service.proto\"v\n" +
+	"\x11ListParkedRequest\x12#\n" +
+	"\bconsumer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bconsumer\x12\x1e\n" +
+	"\x05limit\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\x05limit\x12\x1c\n" +
+	"\tdiscarded\x18\x03 \x01(\bR\tdiscarded\"\xdd\x01\n" +
+	"\x12ListParkedResponse\x129\n" +
+	"\x06parked\x18\x01 \x03(\v2!.plantmesh.admin.v1.ParkedSubjectR\x06parked\x12!\n" +
+	"\ftotal_parked\x18\x02 \x01(\x04R\vtotalParked\x12@\n" +
+	"\tdiscarded\x18\x03 \x03(\v2\".plantmesh.admin.v1.DiscardedEventR\tdiscarded\x12'\n" +
+	"\x0ftotal_discarded\x18\x04 \x01(\x04R\x0etotalDiscarded\"\xc6\x02\n" +
+	"\x0eDiscardedEvent\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12 \n" +
+	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\x04R\x06offset\x12\x19\n" +
+	"\bevent_id\x18\x05 \x01(\tR\aeventId\x12\x1d\n" +
+	"\n" +
+	"event_type\x18\x06 \x01(\tR\teventType\x12\x14\n" +
+	"\x05error\x18\a \x01(\tR\x05error\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12!\n" +
+	"\fdiscarded_by\x18\t \x01(\tR\vdiscardedBy\x12=\n" +
+	"\fdiscard_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\vdiscardTime\"r\n" +
+	"\x10GetParkedRequest\x12#\n" +
+	"\bconsumer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bconsumer\x12\x1f\n" +
+	"\x06stream\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06stream\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\"\x87\x01\n" +
+	"\x11GetParkedResponse\x129\n" +
+	"\x06parked\x18\x01 \x01(\v2!.plantmesh.admin.v1.ParkedSubjectR\x06parked\x127\n" +
+	"\x05event\x18\x02 \x01(\v2!.plantmesh.event.v1.RecordedEventR\x05event\"k\n" +
+	"\x12RetryParkedRequest\x12#\n" +
+	"\bconsumer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bconsumer\x12\x16\n" +
+	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\"1\n" +
+	"\x13RetryParkedResponse\x12\x1a\n" +
+	"\bsubjects\x18\x01 \x01(\x04R\bsubjects\"\xbb\x01\n" +
+	"\x14DiscardParkedRequest\x12#\n" +
+	"\bconsumer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bconsumer\x12\x1f\n" +
+	"\x06stream\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06stream\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x1f\n" +
+	"\x06offset\x18\x04 \x01(\x04B\a\xbaH\x042\x02 \x00R\x06offset\x12\"\n" +
+	"\x06reason\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\"Y\n" +
+	"\x15DiscardParkedResponse\x12@\n" +
+	"\tdiscarded\x18\x01 \x01(\v2\".plantmesh.admin.v1.DiscardedEventR\tdiscarded\"P\n" +
 	"\fSubscription\x12\x1a\n" +
 	"\x04from\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04from\x12$\n" +
 	"\astreams\x18\x02 \x03(\tB\n" +
@@ -2823,7 +3497,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x06counts\x18\x05 \x01(\v2\x1f.plantmesh.admin.v1.ApplyCountsR\x06counts\x12B\n" +
 	"\tpositions\x18\x06 \x03(\v2$.plantmesh.admin.v1.ConsumerPositionR\tpositions\x129\n" +
 	"\x06parked\x18\a \x03(\v2!.plantmesh.admin.v1.ParkedSubjectR\x06parked\x12H\n" +
-	"\x12end_to_end_latency\x18\b \x01(\v2\x1b.plantmesh.admin.v1.LatencyR\x0fendToEndLatency\"\x93\x01\n" +
+	"\x12end_to_end_latency\x18\b \x01(\v2\x1b.plantmesh.admin.v1.LatencyR\x0fendToEndLatency\"\xb1\x01\n" +
 	"\vApplyCounts\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\x04R\aapplied\x12\x1e\n" +
 	"\n" +
@@ -2831,7 +3505,8 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"duplicates\x12\x18\n" +
 	"\aignored\x18\x03 \x01(\x04R\aignored\x12\x16\n" +
 	"\x06parked\x18\x04 \x01(\x04R\x06parked\x12\x18\n" +
-	"\aretries\x18\x05 \x01(\x04R\aretries\"\x82\x01\n" +
+	"\aretries\x18\x05 \x01(\x04R\aretries\x12\x1c\n" +
+	"\tdiscarded\x18\x06 \x01(\x04R\tdiscarded\"\x82\x01\n" +
 	"\x10ConsumerPosition\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1f\n" +
@@ -2909,7 +3584,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x16VERIFY_RESULT_VERIFIED\x10\x01\x12$\n" +
 	" VERIFY_RESULT_ORIGIN_UNREACHABLE\x10\x02\x12\x19\n" +
 	"\x15VERIFY_RESULT_CORRUPT\x10\x03\x12\x1a\n" +
-	"\x16VERIFY_RESULT_DIVERGED\x10\x042\xd1\x05\n" +
+	"\x16VERIFY_RESULT_DIVERGED\x10\x042\xce\b\n" +
 	"\fAdminService\x12X\n" +
 	"\tGetStatus\x12$.plantmesh.admin.v1.GetStatusRequest\x1a%.plantmesh.admin.v1.GetStatusResponse\x12Q\n" +
 	"\x06Verify\x12!.plantmesh.admin.v1.VerifyRequest\x1a\".plantmesh.admin.v1.VerifyResponse0\x01\x12p\n" +
@@ -2918,7 +3593,12 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x12RemoveSubscription\x12-.plantmesh.admin.v1.RemoveSubscriptionRequest\x1a..plantmesh.admin.v1.RemoveSubscriptionResponse\x12d\n" +
 	"\rRemoveReplica\x12(.plantmesh.admin.v1.RemoveReplicaRequest\x1a).plantmesh.admin.v1.RemoveReplicaResponse\x12[\n" +
 	"\n" +
-	"ForgetSite\x12%.plantmesh.admin.v1.ForgetSiteRequest\x1a&.plantmesh.admin.v1.ForgetSiteResponseBAZ?github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1;adminv1b\x06proto3"
+	"ForgetSite\x12%.plantmesh.admin.v1.ForgetSiteRequest\x1a&.plantmesh.admin.v1.ForgetSiteResponse\x12[\n" +
+	"\n" +
+	"ListParked\x12%.plantmesh.admin.v1.ListParkedRequest\x1a&.plantmesh.admin.v1.ListParkedResponse\x12X\n" +
+	"\tGetParked\x12$.plantmesh.admin.v1.GetParkedRequest\x1a%.plantmesh.admin.v1.GetParkedResponse\x12^\n" +
+	"\vRetryParked\x12&.plantmesh.admin.v1.RetryParkedRequest\x1a'.plantmesh.admin.v1.RetryParkedResponse\x12d\n" +
+	"\rDiscardParked\x12(.plantmesh.admin.v1.DiscardParkedRequest\x1a).plantmesh.admin.v1.DiscardParkedResponseBAZ?github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_plantmesh_admin_v1_service_proto_rawDescOnce sync.Once
@@ -2933,109 +3613,133 @@ func file_plantmesh_admin_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(LinkState)(0),                     // 0: plantmesh.admin.v1.LinkState
 	(LinkKind)(0),                      // 1: plantmesh.admin.v1.LinkKind
 	(MemberState)(0),                   // 2: plantmesh.admin.v1.MemberState
 	(ReplicaState)(0),                  // 3: plantmesh.admin.v1.ReplicaState
 	(VerifyResult)(0),                  // 4: plantmesh.admin.v1.VerifyResult
-	(*Subscription)(nil),               // 5: plantmesh.admin.v1.Subscription
-	(*ListSubscriptionsRequest)(nil),   // 6: plantmesh.admin.v1.ListSubscriptionsRequest
-	(*ListSubscriptionsResponse)(nil),  // 7: plantmesh.admin.v1.ListSubscriptionsResponse
-	(*AddSubscriptionRequest)(nil),     // 8: plantmesh.admin.v1.AddSubscriptionRequest
-	(*AddSubscriptionResponse)(nil),    // 9: plantmesh.admin.v1.AddSubscriptionResponse
-	(*RemoveSubscriptionRequest)(nil),  // 10: plantmesh.admin.v1.RemoveSubscriptionRequest
-	(*RemoveSubscriptionResponse)(nil), // 11: plantmesh.admin.v1.RemoveSubscriptionResponse
-	(*RemoveReplicaRequest)(nil),       // 12: plantmesh.admin.v1.RemoveReplicaRequest
-	(*RemoveReplicaResponse)(nil),      // 13: plantmesh.admin.v1.RemoveReplicaResponse
-	(*ForgetSiteRequest)(nil),          // 14: plantmesh.admin.v1.ForgetSiteRequest
-	(*ForgetSiteResponse)(nil),         // 15: plantmesh.admin.v1.ForgetSiteResponse
-	(*GetStatusRequest)(nil),           // 16: plantmesh.admin.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 17: plantmesh.admin.v1.GetStatusResponse
-	(*Node)(nil),                       // 18: plantmesh.admin.v1.Node
-	(*Latency)(nil),                    // 19: plantmesh.admin.v1.Latency
-	(*Link)(nil),                       // 20: plantmesh.admin.v1.Link
-	(*Member)(nil),                     // 21: plantmesh.admin.v1.Member
-	(*MemberStream)(nil),               // 22: plantmesh.admin.v1.MemberStream
-	(*Replica)(nil),                    // 23: plantmesh.admin.v1.Replica
-	(*Follower)(nil),                   // 24: plantmesh.admin.v1.Follower
-	(*Adapter)(nil),                    // 25: plantmesh.admin.v1.Adapter
-	(*ImportCounts)(nil),               // 26: plantmesh.admin.v1.ImportCounts
-	(*ImportedFile)(nil),               // 27: plantmesh.admin.v1.ImportedFile
-	(*OdooApplier)(nil),                // 28: plantmesh.admin.v1.OdooApplier
-	(*ApplyCounts)(nil),                // 29: plantmesh.admin.v1.ApplyCounts
-	(*ConsumerPosition)(nil),           // 30: plantmesh.admin.v1.ConsumerPosition
-	(*ParkedSubject)(nil),              // 31: plantmesh.admin.v1.ParkedSubject
-	(*VerifyRequest)(nil),              // 32: plantmesh.admin.v1.VerifyRequest
-	(*VerifyResponse)(nil),             // 33: plantmesh.admin.v1.VerifyResponse
-	(*v1.StreamInfo)(nil),              // 34: plantmesh.event.v1.StreamInfo
-	(*timestamppb.Timestamp)(nil),      // 35: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 36: google.protobuf.Duration
+	(*ListParkedRequest)(nil),          // 5: plantmesh.admin.v1.ListParkedRequest
+	(*ListParkedResponse)(nil),         // 6: plantmesh.admin.v1.ListParkedResponse
+	(*DiscardedEvent)(nil),             // 7: plantmesh.admin.v1.DiscardedEvent
+	(*GetParkedRequest)(nil),           // 8: plantmesh.admin.v1.GetParkedRequest
+	(*GetParkedResponse)(nil),          // 9: plantmesh.admin.v1.GetParkedResponse
+	(*RetryParkedRequest)(nil),         // 10: plantmesh.admin.v1.RetryParkedRequest
+	(*RetryParkedResponse)(nil),        // 11: plantmesh.admin.v1.RetryParkedResponse
+	(*DiscardParkedRequest)(nil),       // 12: plantmesh.admin.v1.DiscardParkedRequest
+	(*DiscardParkedResponse)(nil),      // 13: plantmesh.admin.v1.DiscardParkedResponse
+	(*Subscription)(nil),               // 14: plantmesh.admin.v1.Subscription
+	(*ListSubscriptionsRequest)(nil),   // 15: plantmesh.admin.v1.ListSubscriptionsRequest
+	(*ListSubscriptionsResponse)(nil),  // 16: plantmesh.admin.v1.ListSubscriptionsResponse
+	(*AddSubscriptionRequest)(nil),     // 17: plantmesh.admin.v1.AddSubscriptionRequest
+	(*AddSubscriptionResponse)(nil),    // 18: plantmesh.admin.v1.AddSubscriptionResponse
+	(*RemoveSubscriptionRequest)(nil),  // 19: plantmesh.admin.v1.RemoveSubscriptionRequest
+	(*RemoveSubscriptionResponse)(nil), // 20: plantmesh.admin.v1.RemoveSubscriptionResponse
+	(*RemoveReplicaRequest)(nil),       // 21: plantmesh.admin.v1.RemoveReplicaRequest
+	(*RemoveReplicaResponse)(nil),      // 22: plantmesh.admin.v1.RemoveReplicaResponse
+	(*ForgetSiteRequest)(nil),          // 23: plantmesh.admin.v1.ForgetSiteRequest
+	(*ForgetSiteResponse)(nil),         // 24: plantmesh.admin.v1.ForgetSiteResponse
+	(*GetStatusRequest)(nil),           // 25: plantmesh.admin.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 26: plantmesh.admin.v1.GetStatusResponse
+	(*Node)(nil),                       // 27: plantmesh.admin.v1.Node
+	(*Latency)(nil),                    // 28: plantmesh.admin.v1.Latency
+	(*Link)(nil),                       // 29: plantmesh.admin.v1.Link
+	(*Member)(nil),                     // 30: plantmesh.admin.v1.Member
+	(*MemberStream)(nil),               // 31: plantmesh.admin.v1.MemberStream
+	(*Replica)(nil),                    // 32: plantmesh.admin.v1.Replica
+	(*Follower)(nil),                   // 33: plantmesh.admin.v1.Follower
+	(*Adapter)(nil),                    // 34: plantmesh.admin.v1.Adapter
+	(*ImportCounts)(nil),               // 35: plantmesh.admin.v1.ImportCounts
+	(*ImportedFile)(nil),               // 36: plantmesh.admin.v1.ImportedFile
+	(*OdooApplier)(nil),                // 37: plantmesh.admin.v1.OdooApplier
+	(*ApplyCounts)(nil),                // 38: plantmesh.admin.v1.ApplyCounts
+	(*ConsumerPosition)(nil),           // 39: plantmesh.admin.v1.ConsumerPosition
+	(*ParkedSubject)(nil),              // 40: plantmesh.admin.v1.ParkedSubject
+	(*VerifyRequest)(nil),              // 41: plantmesh.admin.v1.VerifyRequest
+	(*VerifyResponse)(nil),             // 42: plantmesh.admin.v1.VerifyResponse
+	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
+	(*v1.RecordedEvent)(nil),           // 44: plantmesh.event.v1.RecordedEvent
+	(*v1.StreamInfo)(nil),              // 45: plantmesh.event.v1.StreamInfo
+	(*durationpb.Duration)(nil),        // 46: google.protobuf.Duration
 }
 var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
-	5,  // 0: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
-	5,  // 1: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
-	5,  // 2: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
-	5,  // 3: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
-	18, // 4: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
-	34, // 5: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	20, // 6: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
-	23, // 7: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
-	24, // 8: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
-	25, // 9: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
-	28, // 10: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
-	21, // 11: plantmesh.admin.v1.GetStatusResponse.members:type_name -> plantmesh.admin.v1.Member
-	35, // 12: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
-	19, // 13: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
-	36, // 14: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
-	36, // 15: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
-	36, // 16: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
-	0,  // 17: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
-	35, // 18: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
-	36, // 19: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
-	36, // 20: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
-	35, // 21: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
-	1,  // 22: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
-	2,  // 23: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
-	35, // 24: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
-	36, // 25: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
-	36, // 26: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
-	22, // 27: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
-	3,  // 28: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
-	36, // 29: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	35, // 30: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
-	35, // 31: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
-	26, // 32: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
-	27, // 33: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
-	26, // 34: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
-	29, // 35: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	30, // 36: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	31, // 37: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	19, // 38: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	35, // 39: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	35, // 40: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	4,  // 41: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	35, // 42: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	16, // 43: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	32, // 44: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	6,  // 45: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
-	8,  // 46: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
-	10, // 47: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
-	12, // 48: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
-	14, // 49: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
-	17, // 50: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	33, // 51: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	7,  // 52: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
-	9,  // 53: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
-	11, // 54: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
-	13, // 55: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
-	15, // 56: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
-	50, // [50:57] is the sub-list for method output_type
-	43, // [43:50] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	40, // 0: plantmesh.admin.v1.ListParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	7,  // 1: plantmesh.admin.v1.ListParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
+	43, // 2: plantmesh.admin.v1.DiscardedEvent.discard_time:type_name -> google.protobuf.Timestamp
+	40, // 3: plantmesh.admin.v1.GetParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	44, // 4: plantmesh.admin.v1.GetParkedResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	7,  // 5: plantmesh.admin.v1.DiscardParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
+	14, // 6: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
+	14, // 7: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
+	14, // 8: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	14, // 9: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	27, // 10: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
+	45, // 11: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	29, // 12: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
+	32, // 13: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
+	33, // 14: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
+	34, // 15: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
+	37, // 16: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
+	30, // 17: plantmesh.admin.v1.GetStatusResponse.members:type_name -> plantmesh.admin.v1.Member
+	43, // 18: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	28, // 19: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
+	46, // 20: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
+	46, // 21: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
+	46, // 22: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
+	0,  // 23: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
+	43, // 24: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
+	46, // 25: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
+	46, // 26: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
+	43, // 27: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
+	1,  // 28: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
+	2,  // 29: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
+	43, // 30: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
+	46, // 31: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
+	46, // 32: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
+	31, // 33: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
+	3,  // 34: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
+	46, // 35: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
+	43, // 36: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
+	43, // 37: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	35, // 38: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
+	36, // 39: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
+	35, // 40: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
+	38, // 41: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	39, // 42: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	40, // 43: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	28, // 44: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
+	43, // 45: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	43, // 46: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	4,  // 47: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	43, // 48: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	25, // 49: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	41, // 50: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	15, // 51: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	17, // 52: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	19, // 53: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	21, // 54: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	23, // 55: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	5,  // 56: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
+	8,  // 57: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
+	10, // 58: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
+	12, // 59: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
+	26, // 60: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	42, // 61: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	16, // 62: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	18, // 63: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	20, // 64: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	22, // 65: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	24, // 66: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	6,  // 67: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
+	9,  // 68: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
+	11, // 69: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
+	13, // 70: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
+	60, // [60:71] is the sub-list for method output_type
+	49, // [49:60] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
@@ -3049,7 +3753,7 @@ func file_plantmesh_admin_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_admin_v1_service_proto_rawDesc), len(file_plantmesh_admin_v1_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   29,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,6 +28,10 @@ const (
 	AdminService_RemoveSubscription_FullMethodName = "/plantmesh.admin.v1.AdminService/RemoveSubscription"
 	AdminService_RemoveReplica_FullMethodName      = "/plantmesh.admin.v1.AdminService/RemoveReplica"
 	AdminService_ForgetSite_FullMethodName         = "/plantmesh.admin.v1.AdminService/ForgetSite"
+	AdminService_ListParked_FullMethodName         = "/plantmesh.admin.v1.AdminService/ListParked"
+	AdminService_GetParked_FullMethodName          = "/plantmesh.admin.v1.AdminService/GetParked"
+	AdminService_RetryParked_FullMethodName        = "/plantmesh.admin.v1.AdminService/RetryParked"
+	AdminService_DiscardParked_FullMethodName      = "/plantmesh.admin.v1.AdminService/DiscardParked"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -78,6 +82,30 @@ type AdminServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if it never followed any, PERMISSION_DENIED (NOT_AN_ADMIN).
 	ForgetSite(ctx context.Context, in *ForgetSiteRequest, opts ...grpc.CallOption) (*ForgetSiteResponse, error)
+	// ListParked returns the subjects that a consumer set aside, oldest first, and what was discarded, newest first.
+	//
+	// Limits: as many of each as asked for; the totals say how many there are.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if there is no such consumer, PERMISSION_DENIED (NOT_AN_ADMIN).
+	ListParked(ctx context.Context, in *ListParkedRequest, opts ...grpc.CallOption) (*ListParkedResponse, error)
+	// GetParked returns one parked subject with the whole event that holds it up.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if nothing is parked there, PERMISSION_DENIED (NOT_AN_ADMIN); those of reading the log.
+	GetParked(ctx context.Context, in *GetParkedRequest, opts ...grpc.CallOption) (*GetParkedResponse, error)
+	// RetryParked has parked subjects tried again at once, instead of when their time comes.
+	//
+	// Guarantee: the attempts are queued when the call returns. Their outcome shows in ListParked.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if nothing is parked there, PERMISSION_DENIED (NOT_AN_ADMIN).
+	RetryParked(ctx context.Context, in *RetryParkedRequest, opts ...grpc.CallOption) (*RetryParkedResponse, error)
+	// DiscardParked gives up the event that holds a subject up. The events behind it follow at once, in order.
+	//
+	// Guarantee: the event is not delivered to this consumer any more. It stays in the log, and a record of who discarded it, when and why stays
+	// with the consumer. Both go with the consumer's state: what is rebuilt from the log is tried again.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if another event or none holds the subject up, DEADLINE_EXCEEDED if the subject did not get its
+	// turn within ten seconds: ask again; PERMISSION_DENIED (NOT_AN_ADMIN).
+	DiscardParked(ctx context.Context, in *DiscardParkedRequest, opts ...grpc.CallOption) (*DiscardParkedResponse, error)
 }
 
 type adminServiceClient struct {
@@ -167,6 +195,46 @@ func (c *adminServiceClient) ForgetSite(ctx context.Context, in *ForgetSiteReque
 	return out, nil
 }
 
+func (c *adminServiceClient) ListParked(ctx context.Context, in *ListParkedRequest, opts ...grpc.CallOption) (*ListParkedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListParkedResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListParked_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) GetParked(ctx context.Context, in *GetParkedRequest, opts ...grpc.CallOption) (*GetParkedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetParkedResponse)
+	err := c.cc.Invoke(ctx, AdminService_GetParked_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) RetryParked(ctx context.Context, in *RetryParkedRequest, opts ...grpc.CallOption) (*RetryParkedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RetryParkedResponse)
+	err := c.cc.Invoke(ctx, AdminService_RetryParked_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) DiscardParked(ctx context.Context, in *DiscardParkedRequest, opts ...grpc.CallOption) (*DiscardParkedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiscardParkedResponse)
+	err := c.cc.Invoke(ctx, AdminService_DiscardParked_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -215,6 +283,30 @@ type AdminServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if it never followed any, PERMISSION_DENIED (NOT_AN_ADMIN).
 	ForgetSite(context.Context, *ForgetSiteRequest) (*ForgetSiteResponse, error)
+	// ListParked returns the subjects that a consumer set aside, oldest first, and what was discarded, newest first.
+	//
+	// Limits: as many of each as asked for; the totals say how many there are.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if there is no such consumer, PERMISSION_DENIED (NOT_AN_ADMIN).
+	ListParked(context.Context, *ListParkedRequest) (*ListParkedResponse, error)
+	// GetParked returns one parked subject with the whole event that holds it up.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if nothing is parked there, PERMISSION_DENIED (NOT_AN_ADMIN); those of reading the log.
+	GetParked(context.Context, *GetParkedRequest) (*GetParkedResponse, error)
+	// RetryParked has parked subjects tried again at once, instead of when their time comes.
+	//
+	// Guarantee: the attempts are queued when the call returns. Their outcome shows in ListParked.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if nothing is parked there, PERMISSION_DENIED (NOT_AN_ADMIN).
+	RetryParked(context.Context, *RetryParkedRequest) (*RetryParkedResponse, error)
+	// DiscardParked gives up the event that holds a subject up. The events behind it follow at once, in order.
+	//
+	// Guarantee: the event is not delivered to this consumer any more. It stays in the log, and a record of who discarded it, when and why stays
+	// with the consumer. Both go with the consumer's state: what is rebuilt from the log is tried again.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if another event or none holds the subject up, DEADLINE_EXCEEDED if the subject did not get its
+	// turn within ten seconds: ask again; PERMISSION_DENIED (NOT_AN_ADMIN).
+	DiscardParked(context.Context, *DiscardParkedRequest) (*DiscardParkedResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -245,6 +337,18 @@ func (UnimplementedAdminServiceServer) RemoveReplica(context.Context, *RemoveRep
 }
 func (UnimplementedAdminServiceServer) ForgetSite(context.Context, *ForgetSiteRequest) (*ForgetSiteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ForgetSite not implemented")
+}
+func (UnimplementedAdminServiceServer) ListParked(context.Context, *ListParkedRequest) (*ListParkedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListParked not implemented")
+}
+func (UnimplementedAdminServiceServer) GetParked(context.Context, *GetParkedRequest) (*GetParkedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetParked not implemented")
+}
+func (UnimplementedAdminServiceServer) RetryParked(context.Context, *RetryParkedRequest) (*RetryParkedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RetryParked not implemented")
+}
+func (UnimplementedAdminServiceServer) DiscardParked(context.Context, *DiscardParkedRequest) (*DiscardParkedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiscardParked not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -386,6 +490,78 @@ func _AdminService_ForgetSite_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ListParked_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListParkedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListParked(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListParked_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListParked(ctx, req.(*ListParkedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_GetParked_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetParkedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).GetParked(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_GetParked_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).GetParked(ctx, req.(*GetParkedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_RetryParked_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RetryParkedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RetryParked(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RetryParked_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RetryParked(ctx, req.(*RetryParkedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_DiscardParked_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiscardParkedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DiscardParked(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DiscardParked_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DiscardParked(ctx, req.(*DiscardParkedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -416,6 +592,22 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ForgetSite",
 			Handler:    _AdminService_ForgetSite_Handler,
+		},
+		{
+			MethodName: "ListParked",
+			Handler:    _AdminService_ListParked_Handler,
+		},
+		{
+			MethodName: "GetParked",
+			Handler:    _AdminService_GetParked_Handler,
+		},
+		{
+			MethodName: "RetryParked",
+			Handler:    _AdminService_RetryParked_Handler,
+		},
+		{
+			MethodName: "DiscardParked",
+			Handler:    _AdminService_DiscardParked_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
