@@ -58,7 +58,7 @@ func TestUrgentEventsOvertakeABulkBacklogOnThinLines(t *testing.T) {
 	}{
 		"50 kbit/s":                        {meshtest.Shape{BytesPerSecond: 50_000 / 8, Delay: 20 * time.Millisecond}, 14, 5 * time.Second},
 		"50 kbit/s, 600 ms round trip":     {meshtest.Shape{BytesPerSecond: 50_000 / 8, Delay: 300 * time.Millisecond}, 14, 5 * time.Second},
-		"1 Mbit/s, 200 ms round trip":      {meshtest.Shape{BytesPerSecond: 1_000_000 / 8, Delay: 100 * time.Millisecond}, 14, 200 * time.Millisecond},
+		"1 Mbit/s, 200 ms round trip":      {meshtest.Shape{BytesPerSecond: 1_000_000 / 8, Delay: 100 * time.Millisecond}, 28, 200 * time.Millisecond},
 		"half of it is urgent, 256 kbit/s": {meshtest.Shape{BytesPerSecond: 256_000 / 8, Delay: 50 * time.Millisecond}, 7, 50 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {

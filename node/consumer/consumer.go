@@ -37,6 +37,8 @@ type Consumer struct {
 	latency   telemetry.Latency
 	asks      chan ask      // of people, for the retrier
 	ended     chan struct{} // closed when Run returns
+
+	parkedBefore []subjectKey // by an earlier run: they are tried first
 }
 
 // New opens a consumer on what an owner of the derived database keeps for it. It reads nothing before Run.
@@ -55,6 +57,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 		gate: newGate(cfg.BlockedRetry), slots: semaphore.NewWeighted(int64(cfg.Concurrency)),
 		asks: make(chan ask), ended: make(chan struct{}),
 	}
+	c.parkedBefore = l.allParked()
 	c.lanes = newLanes(cfg, c.perform)
 	c.reader = &reader{
 		log: log, ledger: l, match: cfg.Match, admit: c.lanes.admit, logger: logger,

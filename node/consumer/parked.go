@@ -16,7 +16,7 @@ const releaseTurn = 64
 // retrier queues an attempt at each parked subject when its time has come. Subjects that an earlier run parked are tried
 // at once.
 func (c *Consumer) retrier(ctx context.Context) error {
-	due := c.ledger.allParked()
+	due := c.parkedBefore
 	for {
 		for _, k := range due {
 			if err := c.lanes.admit(ctx, task{key: k}); err != nil {
@@ -42,7 +42,8 @@ func (c *Consumer) retrier(ctx context.Context) error {
 	}
 }
 
-// allParked marks every parked subject as being retried and returns them.
+// allParked marks every parked subject as being retried and returns them: those that an earlier run parked, if nothing has run
+// since.
 func (l *ledger) allParked() []subjectKey {
 	return l.markRetrying(func(subjectKey, *parked) bool { return true })
 }
