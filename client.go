@@ -90,6 +90,7 @@ func Dial(address string, files TLSFiles, opts ...Option) (*Client, error) {
 // ends keeps calls that go on for days out of the traces: what they carry is traced event by event.
 func ends(call *stats.RPCTagInfo) bool {
 	return call.FullMethodName != eventv1.EventService_Subscribe_FullMethodName &&
+		call.FullMethodName != eventv1.EventService_Consume_FullMethodName &&
 		call.FullMethodName != eventv1.EventService_PublishStream_FullMethodName
 }
 

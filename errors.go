@@ -26,6 +26,11 @@ var (
 	ErrNotBlockBoundary   = errors.New("offset is not the last of a block")
 	ErrIncarnationChanged = errors.New("the stream has another incarnation")
 
+	// The durable consumer cannot be opened, or not any more.
+	ErrConsumerBusy     = errors.New("another call has the consumer open")
+	ErrConsumerDeleted  = errors.New("the consumer was deleted")
+	ErrTooManyConsumers = errors.New("too many consumers")
+
 	// Two copies disagree, or a copy is damaged: somebody must look.
 	ErrChainDiverged     = errors.New("chain diverged")
 	ErrCorruptBlock      = errors.New("corrupt block")

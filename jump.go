@@ -23,28 +23,35 @@ type JumpError struct{ Jump Jump }
 func (e *JumpError) Error() string {
 	j := e.Jump
 	if j.Incarnation != j.To {
-		return fmt.Sprintf("%s: %v: read up to offset %d of incarnation %d; the origin lost its log, and incarnation %d follows: set From.OnJump, or go on from Jump.Cursor",
+		return fmt.Sprintf("%s: %v: read up to offset %d of incarnation %d; the origin lost its log, and incarnation %d follows: set OnJump, or go on from Jump.Cursor",
 			j.Stream, j.Reason, j.After, j.Incarnation, j.To)
 	}
-	return fmt.Sprintf("%s: %v: offsets %d to %d cannot be delivered: set From.OnJump, or go on from Jump.Cursor", j.Stream, j.Reason, j.After+1, j.ToAfter)
+	return fmt.Sprintf("%s: %v: offsets %d to %d cannot be delivered: set OnJump, or go on from Jump.Cursor", j.Stream, j.Reason, j.After+1, j.ToAfter)
 }
 
 func (e *JumpError) Unwrap() error { return e.Jump.Reason }
 
-// jump moves to where a gap or reset leads, if the frame is one.
-func (s *subscription) jump(frame *eventv1.SubscribeResponse) error {
-	j := Jump{Stream: s.at.stream, Incarnation: s.at.incarnation, After: s.at.offset}
-	switch f := frame.GetFrame().(type) {
-	case *eventv1.SubscribeResponse_Gap:
-		j.Incarnation, j.After = Incarnation(f.Gap.GetIncarnation()), Offset(f.Gap.GetFirstOffset())-1
-		j.To, j.ToAfter, j.Reason = j.Incarnation, Offset(f.Gap.GetLastOffset()), ErrOffsetTrimmed
-		if f.Gap.GetReason() == eventv1.GapReason_GAP_REASON_LOST {
+// jumpOf reads a gap or a reset; without either, the jump has no reason.
+func jumpOf(stream StreamName, gap *eventv1.Gap, reset *eventv1.HistoryReset) Jump {
+	j := Jump{Stream: stream}
+	switch {
+	case gap != nil:
+		j.Incarnation, j.After = Incarnation(gap.GetIncarnation()), Offset(gap.GetFirstOffset())-1
+		j.To, j.ToAfter, j.Reason = j.Incarnation, Offset(gap.GetLastOffset()), ErrOffsetTrimmed
+		if gap.GetReason() == eventv1.GapReason_GAP_REASON_LOST {
 			j.Reason = ErrCorruptBlock
 		}
-	case *eventv1.SubscribeResponse_HistoryReset:
-		j.Incarnation, j.After = Incarnation(f.HistoryReset.GetOldIncarnation()), Offset(f.HistoryReset.GetOldOffset())
-		j.To, j.Reason = Incarnation(f.HistoryReset.GetIncarnation()), ErrIncarnationChanged
-	default:
+	case reset != nil:
+		j.Incarnation, j.After = Incarnation(reset.GetOldIncarnation()), Offset(reset.GetOldOffset())
+		j.To, j.Reason = Incarnation(reset.GetIncarnation()), ErrIncarnationChanged
+	}
+	return j
+}
+
+// jump moves to where a gap or reset leads, if the frame is one.
+func (s *subscription) jump(frame *eventv1.SubscribeResponse) error {
+	j := jumpOf(s.at.stream, frame.GetGap(), frame.GetHistoryReset())
+	if j.Reason == nil {
 		return nil
 	}
 	to := place{stream: s.at.stream, incarnation: j.To, offset: j.ToAfter, frame: frame.GetCursor()}

@@ -43,7 +43,8 @@ type Delivery struct {
 	Stream      StreamName
 	Incarnation Incarnation
 	Event       *eventv1.RecordedEvent
-	Head        Offset // of the stream at the node, when it sent the event: how far behind this is
+	Head        Offset // of the stream at the node, when it sent the event: how far behind this is; 0 from a consumer
+	Attempt     int    // of a consumer at this event, from 1; 0 from a subscription
 
 	frame []byte // see place
 }

@@ -61,14 +61,6 @@ func (e *erp) components() []component {
 	}}}
 }
 
-// consumers are those that people may look into.
-func (e *erp) consumers() map[string]api.Consumer {
-	if e == nil {
-		return nil
-	}
-	return map[string]api.Consumer{odooOwner: e.consumer}
-}
-
 // readers are the consumers of the log, for retention.
 func (e *erp) readers() []retention.Reader {
 	if e == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/node/api"
 	"github.com/plantmesh/plantmesh/node/config"
+	"github.com/plantmesh/plantmesh/node/consumers"
 	"github.com/plantmesh/plantmesh/node/scrub"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
@@ -115,7 +116,12 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	keeper, err := newKeeper(cfg, disk.log, m, erp.readers, logger)
+	named, err := consumers.New(disk.log, disk.state, tracing, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	readers := durable{Registry: named, erp: erp}
+	keeper, err := newKeeper(cfg, disk.log, m, readers.readers, logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -126,7 +132,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	server := api.NewServer(
 		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started, Copies: copyRules(cfg)},
 		api.Parts{
-			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Subscriptions: subscriptions, Retention: keeper, Consumers: erp.consumers(), Tracing: tracing, Latency: &latency,
+			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Subscriptions: subscriptions, Retention: keeper, Consumers: readers, Tracing: tracing, Latency: &latency,
 			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
 		}, logger)
 	m.Register(server)
@@ -135,6 +141,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		{"server", func(ctx context.Context) error { return server.Run(ctx, listener, m.ReverseListener()) }},
 		{"mesh", m.Run},
 		{"retention", keeper.Run},
+		{"consumers", named.Run},
 		{"scrub", scrub.New(disk.log, m, cfg.Limits.ScrubBytesPerSecond, logger).Run},
 	}
 	parts = append(parts, in.components()...)

@@ -84,6 +84,21 @@ func (o *Owner) View(fn func(*Tx) error) error {
 	return fn(&Tx{owner: o, read: snapshot})
 }
 
+// Clear removes all that the owner keeps, positions included.
+//
+// Errors: as Update.
+func (o *Owner) Clear() error {
+	return o.Update(func(tx *Tx) error {
+		for _, prefix := range []byte{prefixOwned, prefixPosition} {
+			first := tx.key(prefix, nil)
+			if err := tx.write.DeleteRange(first, afterPrefix(first), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func (t *Tx) key(prefix byte, key []byte) []byte {
 	k := binary.AppendUvarint([]byte{prefix}, uint64(len(t.owner.name)))
 	return append(append(k, t.owner.name...), key...)
@@ -141,6 +156,17 @@ func (t *Tx) Position(s plantmesh.StreamName) (Position, error) {
 // SetPosition says how far a stream has been read.
 func (t *Tx) SetPosition(s plantmesh.StreamName, p Position) error {
 	return t.set(t.key(prefixPosition, []byte(s)), p.encode())
+}
+
+// Positions returns how far each stream has been read, for those that have.
+func (t *Tx) Positions() (map[plantmesh.StreamName]Position, error) {
+	all := map[plantmesh.StreamName]Position{}
+	prefix := t.key(prefixPosition, nil)
+	err := scan(t.read, prefix, func(key, value []byte) (err error) {
+		all[plantmesh.StreamName(key[len(prefix):])], err = decodePosition(value)
+		return err
+	})
+	return all, err
 }
 
 func (p Position) encode() []byte {

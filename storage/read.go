@@ -276,6 +276,23 @@ func (l *Log) OffsetBeforeOf(s plantmesh.StreamName, i plantmesh.Incarnation, t 
 	return o, nil
 }
 
+// PositionBefore finds the place behind which the first event stands that was recorded at a time or after it, in whichever incarnation.
+//
+// Errors: those of OffsetBefore.
+func (l *Log) PositionBefore(s plantmesh.StreamName, t time.Time) (Position, error) {
+	all, err := l.Incarnations(s)
+	if err != nil {
+		return Position{}, err
+	}
+	for i, head := range all {
+		if i == len(all)-1 || !head.Time.Before(t) {
+			offset, err := l.OffsetBeforeOf(s, head.Incarnation, t)
+			return Position{Incarnation: head.Incarnation, Offset: offset}, err
+		}
+	}
+	return Position{}, fmt.Errorf("%w: %s", plantmesh.ErrUnknownStream, s)
+}
+
 // offsetBefore looks into the last block that begins before t: every later one begins at t or after it.
 func (l *Log) offsetBefore(st *stream, head headRecord, t time.Time) (plantmesh.Offset, error) {
 	if t.Before(time.Unix(0, -1<<62)) {

@@ -2,12 +2,11 @@ package api
 
 import (
 	"fmt"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/plantmesh/plantmesh"
-	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+	"github.com/plantmesh/plantmesh/node/filter"
 )
 
 // Fields of eventv1.EventBatch, RecordedEvent and Event that a filter looks at.
@@ -19,48 +18,9 @@ const (
 	eventSubject   = 4
 )
 
-// filter says which events a subscriber wants. The zero filter passes all.
-type filter struct {
-	types    map[string]bool
-	subjects map[string]bool
-	prefixes []string
-}
-
-func newFilter(req *eventv1.SubscribeRequest) filter {
-	f := filter{types: map[string]bool{}, subjects: map[string]bool{}}
-	for _, t := range req.GetTypes() {
-		f.types[t] = true
-	}
-	for _, s := range req.GetSubjects() {
-		if prefix, ok := strings.CutSuffix(s, "*"); ok {
-			f.prefixes = append(f.prefixes, prefix)
-		} else {
-			f.subjects[s] = true
-		}
-	}
-	return f
-}
-
-func (f filter) passesAll() bool { return len(f.types)+len(f.subjects)+len(f.prefixes) == 0 }
-
-func (f filter) passes(kind, subject []byte) bool {
-	if len(f.types) > 0 && !f.types[string(kind)] {
-		return false
-	}
-	if len(f.subjects)+len(f.prefixes) == 0 || f.subjects[string(subject)] {
-		return true
-	}
-	for _, prefix := range f.prefixes {
-		if strings.HasPrefix(string(subject), prefix) {
-			return true
-		}
-	}
-	return false
-}
-
 // cut takes the events behind an offset that pass a filter out of a serialized EventBatch. What it returns are slices of
 // the payload, together a serialized EventBatch; none if no event passes. Nothing is decoded but what has to be compared.
-func cut(payload []byte, after plantmesh.Offset, f filter) ([][]byte, error) {
+func cut(payload []byte, after plantmesh.Offset, f filter.Filter) ([][]byte, error) {
 	var pieces [][]byte
 	start, passed := 0, 0 // start of the piece that is being collected
 	for at := 0; at < len(payload); {
@@ -100,7 +60,7 @@ func cut(payload []byte, after plantmesh.Offset, f filter) ([][]byte, error) {
 }
 
 // wants looks into one serialized RecordedEvent.
-func wants(recorded []byte, after plantmesh.Offset, f filter) (bool, error) {
+func wants(recorded []byte, after plantmesh.Offset, f filter.Filter) (bool, error) {
 	var offset uint64
 	var event []byte
 	err := fields(recorded, func(field protowire.Number, number uint64, bytes []byte) {
@@ -114,7 +74,7 @@ func wants(recorded []byte, after plantmesh.Offset, f filter) (bool, error) {
 	if err != nil || plantmesh.Offset(offset) <= after {
 		return false, err
 	}
-	if f.passesAll() {
+	if f.PassesAll() {
 		return true, nil
 	}
 	var kind, subject []byte
@@ -126,7 +86,7 @@ func wants(recorded []byte, after plantmesh.Offset, f filter) (bool, error) {
 			subject = bytes
 		}
 	})
-	return err == nil && f.passes(kind, subject), err
+	return err == nil && f.Passes(kind, subject), err
 }
 
 // fields calls fn for the varints and the byte fields of a serialized message.

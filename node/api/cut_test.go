@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/filter"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 )
 
@@ -42,9 +43,9 @@ func TestCutEqualsDecodeFilterEncode(t *testing.T) {
 		}
 		want := proto.Clone(whole).(*eventv1.EventBatch)
 		want.Events = nil
-		f := newFilter(req)
+		f := filter.New(req.GetTypes(), req.GetSubjects())
 		for _, e := range whole.GetEvents() {
-			if plantmesh.Offset(e.GetOffset()) > after && f.passes([]byte(e.GetEvent().GetType()), []byte(e.GetEvent().GetSubject())) {
+			if plantmesh.Offset(e.GetOffset()) > after && f.Passes([]byte(e.GetEvent().GetType()), []byte(e.GetEvent().GetSubject())) {
 				want.Events = append(want.Events, e)
 			}
 		}
@@ -69,14 +70,14 @@ func TestCutEqualsDecodeFilterEncode(t *testing.T) {
 }
 
 func TestFilterMatchesExactSubjectsAndPrefixes(t *testing.T) {
-	f := newFilter(&eventv1.SubscribeRequest{Types: []string{"a.A"}, Subjects: []string{"order/1", "lot/*"}})
+	f := filter.New([]string{"a.A"}, []string{"order/1", "lot/*"})
 	for _, test := range []struct {
 		kind, subject string
 		want          bool
 	}{
 		{"a.A", "order/1", true}, {"a.A", "order/12", false}, {"a.A", "lot/7", true}, {"a.B", "lot/7", false}, {"a.A", "", false},
 	} {
-		if got := f.passes([]byte(test.kind), []byte(test.subject)); got != test.want {
+		if got := f.Passes([]byte(test.kind), []byte(test.subject)); got != test.want {
 			t.Errorf("%s %s: %v", test.kind, test.subject, got)
 		}
 	}
@@ -122,7 +123,7 @@ func FuzzCut(f *testing.F) {
 	}
 	f.Add(payload, uint64(10), "a.A")
 	f.Fuzz(func(t *testing.T, b []byte, after uint64, kind string) {
-		pieces, err := cut(b, plantmesh.Offset(after), newFilter(&eventv1.SubscribeRequest{Types: []string{kind}}))
+		pieces, err := cut(b, plantmesh.Offset(after), filter.New([]string{kind}, nil))
 		if err != nil {
 			return
 		}

@@ -3,11 +3,10 @@ package api
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/consumers"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 )
@@ -29,13 +28,42 @@ type Consumer interface {
 	DiscardParked(ctx context.Context, req *adminv1.DiscardParkedRequest, by string) (*adminv1.DiscardedEvent, error)
 }
 
+// Consumers are those of a node: its own and those of clients.
+type Consumers interface {
+	// Open opens a client's consumer for a call.
+	Open(ctx context.Context, caller plantmesh.Identity, address string, req *eventv1.OpenConsumer) (*consumers.Call, error)
+	// Consumer finds one by its full name.
+	Consumer(name string) (Consumer, bool)
+	// List describes all, by name.
+	List() []*adminv1.Consumer
+	// Delete removes a client's. Errors: plantmesh.ErrInvalidRequest.
+	Delete(name string) error
+}
+
+// ListConsumers lists them; see the protocol.
+func (a *admin) ListConsumers(context.Context, *adminv1.ListConsumersRequest) (*adminv1.ListConsumersResponse, error) {
+	return &adminv1.ListConsumersResponse{Consumers: a.parts.Consumers.List()}, nil
+}
+
+// DeleteConsumer removes one; see the protocol.
+func (a *admin) DeleteConsumer(_ context.Context, req *adminv1.DeleteConsumerRequest) (*adminv1.DeleteConsumerResponse, error) {
+	return &adminv1.DeleteConsumerResponse{}, a.parts.Consumers.Delete(req.GetConsumer())
+}
+
+// maxNamed bounds the names in an error.
+const maxNamed = 20
+
 func (a *admin) consumer(name string) (Consumer, error) {
-	if c, ok := a.parts.Consumers[name]; ok {
+	if c, ok := a.parts.Consumers.Consumer(name); ok {
 		return c, nil
 	}
-	has := "it has none, since its configuration has no `odoo`"
-	if len(a.parts.Consumers) > 0 {
-		has = "it has " + strings.Join(slices.Sorted(maps.Keys(a.parts.Consumers)), ", ")
+	var names []string
+	for _, c := range a.parts.Consumers.List() {
+		names = append(names, c.GetName())
+	}
+	has := "it has none: its configuration has no `odoo`, and no client made one"
+	if len(names) > 0 {
+		has = "it has " + strings.Join(names[:min(len(names), maxNamed)], ", ")
 	}
 	return nil, fmt.Errorf("%w: the node of %s has no consumer %q: %s", plantmesh.ErrInvalidRequest, a.cfg.Self.Site, name, has)
 }

@@ -35,7 +35,8 @@ type events struct {
 
 	copies    Copies
 	latency   *telemetry.Latency // of durable publishing
-	receivers sync.WaitGroup     // goroutines of PublishStream
+	consumers Consumers
+	receivers sync.WaitGroup // goroutines of PublishStream and Consume
 }
 
 // Publish records events; see the protocol.

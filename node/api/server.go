@@ -52,7 +52,7 @@ type Parts struct {
 
 	Subscriptions Subscriptions
 	Retention     Retention
-	Consumers     map[string]Consumer // by name
+	Consumers     Consumers
 
 	Tracing *telemetry.Tracing
 	Latency *telemetry.Latency // of durable publishing
@@ -82,7 +82,7 @@ func NewServer(cfg Config, parts Parts, logger *slog.Logger) *Server {
 			otelgrpc.WithFilter(traced))))
 	}
 	s.grpc = grpc.NewServer(options...)
-	s.events = &events{cfg: cfg, log: parts.Log, copies: parts.Copies, tracing: parts.Tracing, latency: parts.Latency, logger: logger}
+	s.events = &events{cfg: cfg, log: parts.Log, copies: parts.Copies, consumers: parts.Consumers, tracing: parts.Tracing, latency: parts.Latency, logger: logger}
 	eventv1.RegisterEventServiceServer(s.grpc, s.events)
 	adminv1.RegisterAdminServiceServer(s.grpc, newAdmin(cfg, parts))
 	return s

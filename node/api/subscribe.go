@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/filter"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 	"github.com/plantmesh/plantmesh/storage"
 )
@@ -25,7 +26,7 @@ const (
 type subscription struct {
 	log    *storage.Log
 	stream plantmesh.StreamName
-	filter filter
+	filter filter.Filter
 	out    grpc.ServerStreamingServer[eventv1.SubscribeResponse]
 
 	at   storage.Position // everything up to here was delivered or filtered out
@@ -48,7 +49,7 @@ func (s *events) Subscribe(req *eventv1.SubscribeRequest, out grpc.ServerStreami
 	if err != nil {
 		return err
 	}
-	sub := &subscription{log: s.log, stream: name, filter: newFilter(req), out: out, at: at, told: at}
+	sub := &subscription{log: s.log, stream: name, filter: filter.New(req.GetTypes(), req.GetSubjects()), out: out, at: at, told: at}
 	return sub.run(out.Context(), req.GetUntilHead(), head)
 }
 
@@ -67,7 +68,7 @@ func (s *events) start(req *eventv1.SubscribeRequest, name plantmesh.StreamName,
 		if err := start.FromTime.CheckValid(); err != nil {
 			return at, fmt.Errorf("%w: from_time: %w", plantmesh.ErrInvalidRequest, err)
 		}
-		return s.startAt(name, start.FromTime.AsTime())
+		return s.log.PositionBefore(name, start.FromTime.AsTime())
 	case *eventv1.SubscribeRequest_Cursor:
 		c, err := decodeCursor(name, start.Cursor)
 		if err != nil {
@@ -91,21 +92,6 @@ func (s *events) start(req *eventv1.SubscribeRequest, name plantmesh.StreamName,
 
 func beyond(name plantmesh.StreamName, asked plantmesh.Offset, head plantmesh.Head) error {
 	return &plantmesh.OffsetError{Stream: name, Asked: asked, Earliest: min(1, head.Offset), End: head.Offset, Err: plantmesh.ErrOffsetBeyondHead}
-}
-
-// startAt finds the position before the first event recorded at a time or after it.
-func (s *events) startAt(name plantmesh.StreamName, t time.Time) (storage.Position, error) {
-	all, err := s.log.Incarnations(name)
-	if err != nil {
-		return storage.Position{}, err
-	}
-	for i, head := range all {
-		if i == len(all)-1 || !head.Time.Before(t) {
-			offset, err := s.log.OffsetBeforeOf(name, head.Incarnation, t)
-			return storage.Position{Incarnation: head.Incarnation, Offset: offset}, err
-		}
-	}
-	return storage.Position{}, fmt.Errorf("%w: %s", plantmesh.ErrUnknownStream, name)
 }
 
 // run delivers until the context ends, or until a head is reached if it is to end there.
@@ -207,7 +193,7 @@ func (s *subscription) deliver(b *storage.Block) error {
 		return err
 	}
 	pieces := [][]byte{payload}
-	if b.First() <= s.at.Offset || !s.filter.passesAll() {
+	if b.First() <= s.at.Offset || !s.filter.PassesAll() {
 		if pieces, err = cut(payload, s.at.Offset, s.filter); err != nil {
 			return fmt.Errorf("%s@%d: %w", s.stream, b.First(), err)
 		}

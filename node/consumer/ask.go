@@ -54,13 +54,16 @@ func (c *Consumer) send(ctx context.Context, a ask) error {
 }
 
 // RetryParked has a parked subject tried at once, or without a stream all of them. It returns how many that are. It may be
-// called by several goroutines while Run goes on.
+// called by several goroutines, before Run and while it goes on; before, it is tried when Run begins.
 //
 // Errors: plantmesh.ErrInvalidRequest if the subject is not parked.
 func (c *Consumer) RetryParked(ctx context.Context, stream plantmesh.StreamName, subject string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	a := ask{key: subjectKey{stream: stream, subject: subject}, tried: make(chan int, 1)}
+	if tried, idle, err := c.retryIdle(a.key); idle {
+		return tried, err
+	}
 	if err := c.send(ctx, a); err != nil {
 		return 0, err
 	}
@@ -72,7 +75,7 @@ func (c *Consumer) RetryParked(ctx context.Context, stream plantmesh.StreamName,
 }
 
 // DiscardParked gives up the event that holds a subject up, for a reason that is kept together with who did it. It may be
-// called by several goroutines while Run goes on.
+// called by several goroutines, before Run and while it goes on.
 //
 // Errors: plantmesh.ErrInvalidRequest if the event at the offset is not the one that holds the subject up.
 func (c *Consumer) DiscardParked(ctx context.Context, req *adminv1.DiscardParkedRequest, by string) (*adminv1.DiscardedEvent, error) {
@@ -84,6 +87,9 @@ func (c *Consumer) DiscardParked(ctx context.Context, req *adminv1.DiscardParked
 	}
 	a.discard = &discarding{
 		offset: plantmesh.Offset(req.GetOffset()), reason: req.GetReason(), by: by, over: ctx.Done(), answer: make(chan discarded, 1),
+	}
+	if record, idle, err := c.discardIdle(a.key, a.discard); idle {
+		return record, err
 	}
 	if err := c.send(ctx, a); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ func (c *Consumer) perform(ctx context.Context, t task) error {
 		return c.retryParked(ctx, t)
 	}
 	defer c.lanes.leave(t)
+	defer t.turn.begin()
 	return c.deal(ctx, t)
 }
 
@@ -33,30 +34,36 @@ func (c *Consumer) deal(ctx context.Context, t task) error {
 	if c.ledger.isParked(t.key) {
 		return c.committer.commit(held(t.key, at, nil))
 	}
-	for attempt := 1; ; attempt++ {
+	for attempt := c.ledger.attemptsAt(t.key, at) + 1; ; attempt++ {
 		t.event.Attempt = attempt
 		err := c.attempt(ctx, t.event)
 		if how, ok := dispositionOf(err); ok {
-			return c.committer.commit(settled(t.key.stream, offset, how))
+			return c.committer.commit(settled(t.key, offset, how))
 		}
 		var park *ParkError
 		switch {
 		case errors.As(err, &park):
 			return c.committer.commit(held(t.key, at, c.parkedRecord(t.event, park)))
-		case ctx.Err() != nil:
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return ctx.Err()
 		case errors.Is(err, ErrBlocked): // the gate makes it wait
+			attempt--
 			continue
 		}
-		if err := c.backOff(ctx, t, attempt, err); err != nil {
+		if err := c.backOff(ctx, t, at, err); err != nil {
 			return err
 		}
 	}
 }
 
 // backOff waits before an event is delivered again.
-func (c *Consumer) backOff(ctx context.Context, t task, attempt int, cause error) error {
-	if err := c.committer.commit(retried); err != nil {
+func (c *Consumer) backOff(ctx context.Context, t task, at storage.Position, cause error) error {
+	attempt := t.event.Attempt
+	failed := retried
+	if c.cfg.MaxAttempts > 0 {
+		failed = tried(t.key, at, attempt)
+	}
+	if err := c.committer.commit(failed); err != nil {
 		return err
 	}
 	c.troubles.begin(cause)
@@ -91,7 +98,7 @@ func (c *Consumer) attempt(ctx context.Context, d Delivery) error {
 	} else {
 		traced(err)
 	}
-	err = c.limitParking(d, err)
+	err = c.limitParking(d, c.limitAttempts(d, err))
 	c.gate.leave(probe, err)
 	return err
 }
@@ -103,7 +110,18 @@ func (c *Consumer) handle(ctx context.Context, d Delivery) (err error) {
 			err = Park(fmt.Errorf("the handler panicked: %v", p))
 		}
 	}()
+	defer d.Begin()
 	return c.handler.Handle(ctx, d)
+}
+
+// limitAttempts parks an event that was delivered often enough.
+func (c *Consumer) limitAttempts(d Delivery, err error) error {
+	var park *ParkError
+	if _, ok := dispositionOf(err); ok || c.cfg.MaxAttempts == 0 || d.Attempt < c.cfg.MaxAttempts ||
+		errors.As(err, &park) || errors.Is(err, ErrBlocked) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return Park(fmt.Errorf("delivered %d times in vain, the last time: %w", d.Attempt, err))
 }
 
 // limitParking blocks the consumer instead of parking one subject too many.

@@ -1,12 +1,14 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/telemetry"
+	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 )
 
 // Defaults of Config.
@@ -34,7 +36,14 @@ type Config struct {
 	Name  string                          // of the consumer, for people
 	Match func(plantmesh.StreamName) bool // which streams it reads; asked once for each
 
+	Wants  func(*eventv1.Event) bool               // which events of these; the others count as ignored; nil: all
+	OnJump func(ctx context.Context, j Jump) error // hears of each jump before anything behind it is delivered; an error has it told again; nil: nobody
+
 	Tracing *telemetry.Tracing // makes a span of each attempt at a traced event; nil: none
+
+	// MaxAttempts is how often an event is delivered before its subject is parked, whatever the answers; attempts outlive a restart. 0: as often
+	// as faults pass. With a limit, parked subjects wait for their time after a restart, too: an event that ends its reader must not be the first again.
+	MaxAttempts int
 
 	Concurrency  int           // see DefaultConcurrency
 	Window       int           // see DefaultWindow
@@ -64,7 +73,7 @@ func (c Config) withDefaults() (Config, error) {
 	for name, value := range map[string]int64{
 		"concurrency": int64(c.Concurrency), "window": int64(c.Window), "window bytes": c.WindowBytes, "max parked": int64(c.MaxParked),
 		"parked retry": int64(c.ParkedRetry), "blocked retry": int64(c.BlockedRetry), "min back-off": int64(c.MinBackoff),
-		"max back-off": int64(c.MaxBackoff - c.MinBackoff + 1),
+		"max back-off": int64(c.MaxBackoff - c.MinBackoff + 1), "max attempts": int64(c.MaxAttempts) + 1,
 	} {
 		if value <= 0 {
 			return c, fmt.Errorf("consumer %s: %s is too small", c.Name, name)

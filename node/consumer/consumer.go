@@ -37,6 +37,7 @@ type Consumer struct {
 	latency   telemetry.Latency
 	asks      chan ask      // of people, for the retrier
 	ended     chan struct{} // closed when Run returns
+	idle      idle
 
 	parkedBefore []subjectKey // by an earlier run: they are tried first
 }
@@ -57,10 +58,12 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 		gate: newGate(cfg.BlockedRetry), slots: semaphore.NewWeighted(int64(cfg.Concurrency)),
 		asks: make(chan ask), ended: make(chan struct{}),
 	}
-	c.parkedBefore = l.allParked()
+	if cfg.MaxAttempts == 0 {
+		c.parkedBefore = l.allParked()
+	}
 	c.lanes = newLanes(cfg, c.perform)
 	c.reader = &reader{
-		log: log, ledger: l, match: cfg.Match, admit: c.lanes.admit, logger: logger,
+		log: log, ledger: l, match: cfg.Match, wants: cfg.Wants, onJump: cfg.OnJump, admit: c.lanes.admit, logger: logger,
 		commit: c.committer.commit, known: map[plantmesh.StreamName]bool{}, problems: map[plantmesh.StreamName]string{},
 	}
 	return c, nil
@@ -70,6 +73,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 // derived database fails. It runs once.
 func (c *Consumer) Run(ctx context.Context) error {
 	defer close(c.ended)
+	c.idle.leave()
 	var committing sync.WaitGroup
 	committing.Go(c.committer.run)
 	group, running := errgroup.WithContext(ctx)

@@ -39,7 +39,7 @@ func (c *Consumer) discardFirst(ctx context.Context, t task) error {
 		return nil
 	default:
 	}
-	record, err := c.discard(t.key, wish)
+	record, err := c.discard(t.key, wish, c.committer.commit)
 	wish.answer <- discarded{record, err}
 	if err != nil || !c.ledger.isParked(t.key) {
 		c.lanes.leave(t)
@@ -48,7 +48,8 @@ func (c *Consumer) discardFirst(ctx context.Context, t task) error {
 	return c.retryParked(ctx, t)
 }
 
-func (c *Consumer) discard(k subjectKey, wish *discarding) (*adminv1.DiscardedEvent, error) {
+// discard notes that the first event of a parked subject is given up.
+func (c *Consumer) discard(k subjectKey, wish *discarding, commit func(change) error) (*adminv1.DiscardedEvent, error) {
 	var held []storage.Position
 	err := c.owner.View(func(tx *storage.Tx) (err error) {
 		held, err = loadHeld(tx, k, 2)
@@ -79,7 +80,7 @@ func (c *Consumer) discard(k subjectKey, wish *discarding) (*adminv1.DiscardedEv
 	if len(held) > 1 {
 		next = held[1]
 	}
-	if err := c.committer.commit(givenUp(k, held[0], next, value)); err != nil {
+	if err := commit(givenUp(k, held[0], next, value)); err != nil {
 		return nil, err
 	}
 	c.logger.Warn("a parked event was discarded", "stream", string(k.stream), "offset", uint64(wish.offset), "by", wish.by, "reason", wish.reason)
@@ -92,6 +93,7 @@ func givenUp(k subjectKey, at, next storage.Position, record []byte) change {
 		key := string(k.heldKey(at))
 		w.held[key], w.records[prefixDiscarded+key[len(prefixHeld):]] = false, record
 		w.parked[k] = struct{}{}
+		l.forgetTries(w, k)
 		l.counts.Parked--
 		l.counts.Discarded++
 		p := l.parked[k]

@@ -14,7 +14,9 @@ type Delivery struct {
 	Stream      plantmesh.StreamName
 	Incarnation plantmesh.Incarnation
 	Event       *eventv1.RecordedEvent
-	Attempt     int // 1 for the first; counted anew after a restart, but for parked events
+	Attempt     int // 1 for the first; counted anew after a restart, but for parked events and where attempts are limited
+
+	turn *turn
 }
 
 // Handler makes the effect of an event. It is called by several goroutines, never for two events of one subject at once.

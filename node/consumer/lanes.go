@@ -15,6 +15,7 @@ type task struct {
 	key   subjectKey
 	event Delivery // without an event: an attempt at what is parked
 	bytes int64    // of the window
+	turn  *turn    // nil if it stands behind another of its subject
 
 	discard *discarding // what is parked is given up first
 }
@@ -31,6 +32,7 @@ type lanes struct {
 
 	mu     sync.Mutex
 	queues map[string][]task // by subject; present while its lane runs
+	latest *turn             // of the event admitted last
 }
 
 func newLanes(cfg Config, run func(context.Context, task) error) *lanes {
@@ -59,6 +61,10 @@ func (l *lanes) enqueue(ctx context.Context, t task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	queue, running := l.queues[t.key.subject]
+	if !running && t.event.Event != nil {
+		t.turn = newTurn(l.latest)
+		l.latest, t.event.turn = t.turn, t.turn
+	}
 	l.queues[t.key.subject] = append(queue, t)
 	if !running {
 		l.group.Go(func() error { return l.lane(ctx, t.key.subject) })

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"sync"
-	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plantmesh/plantmesh"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
@@ -23,6 +21,7 @@ type ledger struct {
 	mu      sync.Mutex // guards what follows
 	streams map[plantmesh.StreamName]*progress
 	parked  map[subjectKey]*parked
+	tries   map[subjectKey]try // of subjects whose event is delivered again
 	counts  *adminv1.ApplyCounts
 }
 
@@ -42,11 +41,15 @@ type parked struct {
 
 func openLedger(owner *storage.Owner) (*ledger, error) {
 	l := &ledger{owner: owner, streams: map[plantmesh.StreamName]*progress{}}
+	var positions map[plantmesh.StreamName]storage.Position
 	err := owner.Update(func(tx *storage.Tx) (err error) {
 		if l.counts, err = loadCounts(tx); err != nil {
 			return err
 		}
 		if l.parked, err = loadParked(tx); err != nil {
+			return err
+		}
+		if l.tries, err = loadTries(tx); err != nil {
 			return err
 		}
 		for k, p := range l.parked {
@@ -59,8 +62,14 @@ func openLedger(owner *storage.Owner) (*ledger, error) {
 			}
 			p.record.Incarnation = uint64(position.Incarnation)
 		}
-		return nil
+		positions, err = tx.Positions()
+		return err
 	})
+	for name := range positions { // so that it is known what is still needed before anything is read
+		if err == nil {
+			_, err = l.open(name, storage.Position{})
+		}
+	}
 	return l, err
 }
 
@@ -137,8 +146,8 @@ type change func(l *ledger, w *writes)
 type writes struct {
 	streams map[plantmesh.StreamName]struct{}
 	parked  map[subjectKey]struct{}
-	held    map[string]bool // key: true to put, false to delete
-	records map[string][]byte
+	held    map[string]bool   // key: true to put, false to delete
+	records map[string][]byte // key: value to put, nil to delete
 }
 
 // apply makes changes in memory and commits them as one batch.
@@ -173,6 +182,12 @@ func (l *ledger) write(tx *storage.Tx, w *writes) error {
 		}
 	}
 	for key, value := range w.records {
+		if value == nil {
+			if err := tx.Delete([]byte(key)); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := tx.Put([]byte(key), value); err != nil {
 			return err
 		}
@@ -222,85 +237,5 @@ func (p *progress) deal(o plantmesh.Offset) {
 		}
 		delete(p.ahead, next)
 		p.low = next
-	}
-}
-
-// settled: an event that came from the log is dealt with.
-func settled(s plantmesh.StreamName, o plantmesh.Offset, how disposition) change {
-	return func(l *ledger, w *writes) {
-		l.streams[s].deal(o)
-		w.streams[s] = struct{}{}
-		how.count(l.counts)
-	}
-}
-
-// held: an event that came from the log is set aside, behind others of its subject or, with a reason, as the first.
-func held(k subjectKey, at storage.Position, first *adminv1.ParkedSubject) change {
-	return func(l *ledger, w *writes) {
-		l.streams[k.stream].deal(at.Offset)
-		w.streams[k.stream] = struct{}{}
-		w.held[string(k.heldKey(at))] = true
-		w.parked[k] = struct{}{}
-		if first != nil {
-			l.parked[k] = &parked{record: first}
-		}
-		l.parked[k].record.Events++
-		l.counts.Parked++
-	}
-}
-
-// released: an event that was held back is dealt with after all.
-func released(k subjectKey, at storage.Position, how disposition) change {
-	return func(l *ledger, w *writes) {
-		w.held[string(k.heldKey(at))] = false
-		w.parked[k] = struct{}{}
-		if l.parked[k].record.Events--; l.parked[k].record.Events == 0 {
-			delete(l.parked, k)
-		}
-		l.counts.Parked--
-		how.count(l.counts)
-	}
-}
-
-// reparked: an attempt at a parked subject met another, or the same, fault.
-func reparked(k subjectKey, record *adminv1.ParkedSubject) change {
-	return func(l *ledger, w *writes) {
-		p := l.parked[k]
-		record.Events, record.Since = p.record.GetEvents(), p.record.GetSince()
-		p.record, p.retrying = record, false
-		w.parked[k] = struct{}{}
-	}
-}
-
-// deferred: an attempt at a parked subject met a passing fault.
-func deferred(k subjectKey, until time.Time) change {
-	return func(l *ledger, w *writes) {
-		p := l.parked[k]
-		p.record.RetryTime, p.retrying = timestamppb.New(until), false
-		w.parked[k] = struct{}{}
-	}
-}
-
-// retried: a delivery is repeated.
-func retried(l *ledger, _ *writes) { l.counts.Retries++ }
-
-// disposition is what became of an event that is not parked.
-type disposition int
-
-const (
-	applied disposition = iota
-	duplicate
-	ignored
-)
-
-func (d disposition) count(c *adminv1.ApplyCounts) {
-	switch d {
-	case duplicate:
-		c.Duplicates++
-		fallthrough
-	case applied:
-		c.Applied++
-	case ignored:
-		c.Ignored++
 	}
 }

@@ -109,10 +109,15 @@ func (c *Consumer) releaseOne(ctx context.Context, k subjectKey, at storage.Posi
 	if errors.As(err, &park) {
 		return false, c.committer.commit(reparked(k, c.parkedRecord(d, park)))
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return false, ctx.Err()
 	}
-	return false, c.committer.commit(deferred(k, time.Now().Add(c.cfg.MaxBackoff)))
+	if c.cfg.MaxAttempts > 0 && !errors.Is(err, ErrBlocked) {
+		err = c.committer.commit(tried(k, at, d.Attempt))
+	} else {
+		err = nil
+	}
+	return false, errors.Join(err, c.committer.commit(deferred(k, time.Now().Add(c.cfg.MaxBackoff))))
 }
 
 // read returns an event that is held back.
@@ -122,16 +127,6 @@ func (c *Consumer) read(d Delivery, o plantmesh.Offset) (*eventv1.RecordedEvent,
 		c.logger.Error("a parked event cannot be read", "stream", string(d.Stream), "offset", uint64(o), "error", err)
 	}
 	return event, err
-}
-
-// attemptsAt is how often an event that is held back was tried: only the first of its subject was.
-func (l *ledger) attemptsAt(k subjectKey, at storage.Position) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if p := l.parked[k]; p != nil && p.record.GetOffset() == uint64(at.Offset) && p.record.GetIncarnation() == uint64(at.Incarnation) {
-		return int(p.record.GetAttempts())
-	}
-	return 0
 }
 
 // roomToPark tells whether a subject may be parked.

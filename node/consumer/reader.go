@@ -27,6 +27,8 @@ type reader struct {
 	log    *storage.Log
 	ledger *ledger
 	match  func(plantmesh.StreamName) bool
+	wants  func(*eventv1.Event) bool               // nil: all
+	onJump func(ctx context.Context, j Jump) error // nil: nobody
 	admit  func(ctx context.Context, t task) error
 	logger *slog.Logger
 
@@ -158,6 +160,9 @@ func (r *reader) fill(ctx context.Context, s *source) error {
 		s.incarnation, s.read, s.ahead, s.opened = p.incarnation, p.low, p.ahead, true
 	}
 	for len(s.waiting) == 0 {
+		if r.wants != nil && r.ledger.aheadOf(s.name) > maxAhead {
+			return errUnsettled
+		}
 		head, err := r.log.HeadOf(s.name, s.incarnation)
 		if err == nil && s.read >= head.Offset || errors.Is(err, plantmesh.ErrIncarnationChanged) {
 			if moved, err := r.jump(ctx, s); !moved || err != nil {
@@ -186,7 +191,14 @@ func (r *reader) fill(ctx context.Context, s *source) error {
 			return err
 		}
 		for _, b := range blocks {
-			if err := s.take(b); err != nil {
+			skipped, err := s.take(b, r.wants)
+			if err != nil {
+				return err
+			}
+			if len(skipped) == 0 {
+				continue
+			}
+			if err := r.commit(unwanted(s.name, skipped)); err != nil {
 				return err
 			}
 		}
@@ -211,6 +223,12 @@ func (r *reader) jump(ctx context.Context, s *source) (moved bool, err error) {
 	if !r.ledger.settledUpTo(s.name, at) {
 		return false, errUnsettled
 	}
+	j := Jump{Jump: *jump, Stream: s.name, Time: time.Now()}
+	if r.onJump != nil {
+		if err := r.onJump(ctx, j); err != nil {
+			return false, fmt.Errorf("%s goes on elsewhere, which has not been taken notice of: %w", s.name, err)
+		}
+	}
 	if err := r.commit(jumped(s.name, to)); err != nil {
 		return false, err
 	}
@@ -219,7 +237,7 @@ func (r *reader) jump(ctx context.Context, s *source) (moved bool, err error) {
 		"incarnation", uint64(at.Incarnation), "read", uint64(at.Offset), "to_incarnation", uint64(to.Incarnation), "to", uint64(to.Offset))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.jumps = append(r.jumps, Jump{Jump: *jump, Stream: s.name, Time: time.Now()})
+	r.jumps = append(r.jumps, j)
 	r.jumps = r.jumps[max(0, len(r.jumps)-maxJumps):]
 	return true, nil
 }
@@ -230,11 +248,14 @@ func (r *reader) pastJumps() []Jump {
 	return slices.Clone(r.jumps)
 }
 
-// take decodes a block.
-func (s *source) take(b *storage.Block) error {
+// maxAhead bounds how many events that are not wanted are passed over while one before them is not dealt with.
+const maxAhead = 100_000
+
+// take decodes a block. It returns the offsets of those that are not wanted.
+func (s *source) take(b *storage.Block, wants func(*eventv1.Event) bool) (skipped []plantmesh.Offset, err error) {
 	batch, err := b.Batch()
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
 	for _, event := range batch.GetEvents() {
 		offset := plantmesh.Offset(event.GetOffset())
@@ -246,9 +267,13 @@ func (s *source) take(b *storage.Block) error {
 			delete(s.ahead, offset)
 			continue
 		}
+		if wants != nil && !wants(event.GetEvent()) {
+			skipped = append(skipped, offset)
+			continue
+		}
 		s.waiting = append(s.waiting, event)
 	}
-	return nil
+	return skipped, nil
 }
 
 // note keeps why a stream cannot be read, for the status, and says it once.

@@ -22,6 +22,7 @@ import (
 //	p <stream> 0 <subject>         a parked subject, an adminv1.ParkedSubject
 //	h <stream> 0 <subject> 0 <incarnation> <offset>  an event that is held back; both big-endian
 //	d <stream> 0 <subject> 0 <incarnation> <offset>  an event that was discarded, an adminv1.DiscardedEvent
+//	t <stream> 0 <subject>         how often the subject's event was delivered: incarnation, offset and attempts as varints
 const (
 	keyCounts    = "c"
 	prefixAhead  = "a"
@@ -29,6 +30,7 @@ const (
 	prefixHeld   = "h"
 
 	prefixDiscarded = "d"
+	prefixTries     = "t"
 )
 
 // subjectKey names a subject of one stream.

@@ -3308,6 +3308,381 @@ func (x *VerifyResponse) GetFirstOffset() uint64 {
 	return 0
 }
 
+// ListConsumersRequest is the request of ListConsumers.
+type ListConsumersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConsumersRequest) Reset() {
+	*x = ListConsumersRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConsumersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConsumersRequest) ProtoMessage() {}
+
+func (x *ListConsumersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConsumersRequest.ProtoReflect.Descriptor instead.
+func (*ListConsumersRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{38}
+}
+
+// ListConsumersResponse is the response of ListConsumers.
+type ListConsumersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Ordered by name.
+	Consumers     []*Consumer `protobuf:"bytes,1,rep,name=consumers,proto3" json:"consumers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConsumersResponse) Reset() {
+	*x = ListConsumersResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConsumersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConsumersResponse) ProtoMessage() {}
+
+func (x *ListConsumersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConsumersResponse.ProtoReflect.Descriptor instead.
+func (*ListConsumersResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListConsumersResponse) GetConsumers() []*Consumer {
+	if x != nil {
+		return x.Consumers
+	}
+	return nil
+}
+
+// Consumer is a durable reader of streams.
+type Consumer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Full name, as other calls want it, such as `odoo` or `mes/orders`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Certificate's identity of whoever made it; empty for the node's own.
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// When it was made; unset for the node's own.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// What it reads, and how; unset for the node's own.
+	Settings *v1.ConsumerSettings `protobuf:"bytes,4,opt,name=settings,proto3" json:"settings,omitempty"`
+	// Calls that have it open.
+	Calls []*ConsumerCall `protobuf:"bytes,5,rep,name=calls,proto3" json:"calls,omitempty"`
+	// When the last call ended; unset if none did since the node started.
+	LastCallTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_call_time,json=lastCallTime,proto3" json:"last_call_time,omitempty"`
+	// What keeps it from going on; empty if nothing does.
+	Problem string `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"`
+	// What became of events.
+	Counts *ApplyCounts `protobuf:"bytes,8,opt,name=counts,proto3" json:"counts,omitempty"`
+	// How far it has come, ordered by stream.
+	Positions []*ConsumerPosition `protobuf:"bytes,9,rep,name=positions,proto3" json:"positions,omitempty"`
+	// Parked subjects.
+	ParkedSubjects uint64 `protobuf:"varint,10,opt,name=parked_subjects,json=parkedSubjects,proto3" json:"parked_subjects,omitempty"`
+	// From the recording at the origin to the acknowledgement, since it was opened.
+	Latency       *Latency `protobuf:"bytes,11,opt,name=latency,proto3" json:"latency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consumer) Reset() {
+	*x = Consumer{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consumer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consumer) ProtoMessage() {}
+
+func (x *Consumer) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consumer.ProtoReflect.Descriptor instead.
+func (*Consumer) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Consumer) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Consumer) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Consumer) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Consumer) GetSettings() *v1.ConsumerSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Consumer) GetCalls() []*ConsumerCall {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *Consumer) GetLastCallTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastCallTime
+	}
+	return nil
+}
+
+func (x *Consumer) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Consumer) GetCounts() *ApplyCounts {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *Consumer) GetPositions() []*ConsumerPosition {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
+func (x *Consumer) GetParkedSubjects() uint64 {
+	if x != nil {
+		return x.ParkedSubjects
+	}
+	return 0
+}
+
+func (x *Consumer) GetLatency() *Latency {
+	if x != nil {
+		return x.Latency
+	}
+	return nil
+}
+
+// ConsumerCall is a call of Consume that goes on.
+type ConsumerCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Address of the caller.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// When it began.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// Deliveries not answered.
+	InFlight uint32 `protobuf:"varint,3,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// How many it may have.
+	MaxInFlight   uint32 `protobuf:"varint,4,opt,name=max_in_flight,json=maxInFlight,proto3" json:"max_in_flight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumerCall) Reset() {
+	*x = ConsumerCall{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumerCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumerCall) ProtoMessage() {}
+
+func (x *ConsumerCall) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumerCall.ProtoReflect.Descriptor instead.
+func (*ConsumerCall) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ConsumerCall) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *ConsumerCall) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ConsumerCall) GetInFlight() uint32 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *ConsumerCall) GetMaxInFlight() uint32 {
+	if x != nil {
+		return x.MaxInFlight
+	}
+	return 0
+}
+
+// DeleteConsumerRequest is the request of DeleteConsumer.
+type DeleteConsumerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Full name.
+	Consumer      string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteConsumerRequest) Reset() {
+	*x = DeleteConsumerRequest{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteConsumerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteConsumerRequest) ProtoMessage() {}
+
+func (x *DeleteConsumerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteConsumerRequest.ProtoReflect.Descriptor instead.
+func (*DeleteConsumerRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *DeleteConsumerRequest) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+// DeleteConsumerResponse is the response of DeleteConsumer.
+type DeleteConsumerResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteConsumerResponse) Reset() {
+	*x = DeleteConsumerResponse{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteConsumerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteConsumerResponse) ProtoMessage() {}
+
+func (x *DeleteConsumerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteConsumerResponse.ProtoReflect.Descriptor instead.
+func (*DeleteConsumerResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{43}
+}
+
 var File_plantmesh_admin_v1_service_proto protoreflect.FileDescriptor
 
 const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
@@ -3553,7 +3928,32 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\vsigned_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"signedTime\x12\x15\n" +
 	"\x06key_id\x18\x0e \x01(\fR\x05keyId\x12!\n" +
-	"\ffirst_offset\x18\x0f \x01(\x04R\vfirstOffset*\xa4\x01\n" +
+	"\ffirst_offset\x18\x0f \x01(\x04R\vfirstOffset\"\x16\n" +
+	"\x14ListConsumersRequest\"S\n" +
+	"\x15ListConsumersResponse\x12:\n" +
+	"\tconsumers\x18\x01 \x03(\v2\x1c.plantmesh.admin.v1.ConsumerR\tconsumers\"\xa4\x04\n" +
+	"\bConsumer\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\x12;\n" +
+	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12@\n" +
+	"\bsettings\x18\x04 \x01(\v2$.plantmesh.event.v1.ConsumerSettingsR\bsettings\x126\n" +
+	"\x05calls\x18\x05 \x03(\v2 .plantmesh.admin.v1.ConsumerCallR\x05calls\x12@\n" +
+	"\x0elast_call_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\flastCallTime\x12\x18\n" +
+	"\aproblem\x18\a \x01(\tR\aproblem\x127\n" +
+	"\x06counts\x18\b \x01(\v2\x1f.plantmesh.admin.v1.ApplyCountsR\x06counts\x12B\n" +
+	"\tpositions\x18\t \x03(\v2$.plantmesh.admin.v1.ConsumerPositionR\tpositions\x12'\n" +
+	"\x0fparked_subjects\x18\n" +
+	" \x01(\x04R\x0eparkedSubjects\x125\n" +
+	"\alatency\x18\v \x01(\v2\x1b.plantmesh.admin.v1.LatencyR\alatency\"\x9b\x01\n" +
+	"\fConsumerCall\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1b\n" +
+	"\tin_flight\x18\x03 \x01(\rR\binFlight\x12\"\n" +
+	"\rmax_in_flight\x18\x04 \x01(\rR\vmaxInFlight\"<\n" +
+	"\x15DeleteConsumerRequest\x12#\n" +
+	"\bconsumer\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bconsumer\"\x18\n" +
+	"\x16DeleteConsumerResponse*\xa4\x01\n" +
 	"\tLinkState\x12\x1a\n" +
 	"\x16LINK_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15LINK_STATE_CONNECTING\x10\x01\x12\x18\n" +
@@ -3584,7 +3984,8 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x16VERIFY_RESULT_VERIFIED\x10\x01\x12$\n" +
 	" VERIFY_RESULT_ORIGIN_UNREACHABLE\x10\x02\x12\x19\n" +
 	"\x15VERIFY_RESULT_CORRUPT\x10\x03\x12\x1a\n" +
-	"\x16VERIFY_RESULT_DIVERGED\x10\x042\xce\b\n" +
+	"\x16VERIFY_RESULT_DIVERGED\x10\x042\x9d\n" +
+	"\n" +
 	"\fAdminService\x12X\n" +
 	"\tGetStatus\x12$.plantmesh.admin.v1.GetStatusRequest\x1a%.plantmesh.admin.v1.GetStatusResponse\x12Q\n" +
 	"\x06Verify\x12!.plantmesh.admin.v1.VerifyRequest\x1a\".plantmesh.admin.v1.VerifyResponse0\x01\x12p\n" +
@@ -3598,6 +3999,8 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"ListParked\x12%.plantmesh.admin.v1.ListParkedRequest\x1a&.plantmesh.admin.v1.ListParkedResponse\x12X\n" +
 	"\tGetParked\x12$.plantmesh.admin.v1.GetParkedRequest\x1a%.plantmesh.admin.v1.GetParkedResponse\x12^\n" +
 	"\vRetryParked\x12&.plantmesh.admin.v1.RetryParkedRequest\x1a'.plantmesh.admin.v1.RetryParkedResponse\x12d\n" +
+	"\rListConsumers\x12(.plantmesh.admin.v1.ListConsumersRequest\x1a).plantmesh.admin.v1.ListConsumersResponse\x12g\n" +
+	"\x0eDeleteConsumer\x12).plantmesh.admin.v1.DeleteConsumerRequest\x1a*.plantmesh.admin.v1.DeleteConsumerResponse\x12d\n" +
 	"\rDiscardParked\x12(.plantmesh.admin.v1.DiscardParkedRequest\x1a).plantmesh.admin.v1.DiscardParkedResponseBAZ?github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1;adminv1b\x06proto3"
 
 var (
@@ -3613,7 +4016,7 @@ func file_plantmesh_admin_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(LinkState)(0),                     // 0: plantmesh.admin.v1.LinkState
 	(LinkKind)(0),                      // 1: plantmesh.admin.v1.LinkKind
@@ -3658,50 +4061,57 @@ var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(*ParkedSubject)(nil),              // 40: plantmesh.admin.v1.ParkedSubject
 	(*VerifyRequest)(nil),              // 41: plantmesh.admin.v1.VerifyRequest
 	(*VerifyResponse)(nil),             // 42: plantmesh.admin.v1.VerifyResponse
-	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
-	(*v1.RecordedEvent)(nil),           // 44: plantmesh.event.v1.RecordedEvent
-	(*v1.StreamInfo)(nil),              // 45: plantmesh.event.v1.StreamInfo
-	(*durationpb.Duration)(nil),        // 46: google.protobuf.Duration
+	(*ListConsumersRequest)(nil),       // 43: plantmesh.admin.v1.ListConsumersRequest
+	(*ListConsumersResponse)(nil),      // 44: plantmesh.admin.v1.ListConsumersResponse
+	(*Consumer)(nil),                   // 45: plantmesh.admin.v1.Consumer
+	(*ConsumerCall)(nil),               // 46: plantmesh.admin.v1.ConsumerCall
+	(*DeleteConsumerRequest)(nil),      // 47: plantmesh.admin.v1.DeleteConsumerRequest
+	(*DeleteConsumerResponse)(nil),     // 48: plantmesh.admin.v1.DeleteConsumerResponse
+	(*timestamppb.Timestamp)(nil),      // 49: google.protobuf.Timestamp
+	(*v1.RecordedEvent)(nil),           // 50: plantmesh.event.v1.RecordedEvent
+	(*v1.StreamInfo)(nil),              // 51: plantmesh.event.v1.StreamInfo
+	(*durationpb.Duration)(nil),        // 52: google.protobuf.Duration
+	(*v1.ConsumerSettings)(nil),        // 53: plantmesh.event.v1.ConsumerSettings
 }
 var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
 	40, // 0: plantmesh.admin.v1.ListParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
 	7,  // 1: plantmesh.admin.v1.ListParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
-	43, // 2: plantmesh.admin.v1.DiscardedEvent.discard_time:type_name -> google.protobuf.Timestamp
+	49, // 2: plantmesh.admin.v1.DiscardedEvent.discard_time:type_name -> google.protobuf.Timestamp
 	40, // 3: plantmesh.admin.v1.GetParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	44, // 4: plantmesh.admin.v1.GetParkedResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	50, // 4: plantmesh.admin.v1.GetParkedResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
 	7,  // 5: plantmesh.admin.v1.DiscardParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
 	14, // 6: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
 	14, // 7: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
 	14, // 8: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
 	14, // 9: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
 	27, // 10: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
-	45, // 11: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	51, // 11: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
 	29, // 12: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
 	32, // 13: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
 	33, // 14: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
 	34, // 15: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
 	37, // 16: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
 	30, // 17: plantmesh.admin.v1.GetStatusResponse.members:type_name -> plantmesh.admin.v1.Member
-	43, // 18: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	49, // 18: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
 	28, // 19: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
-	46, // 20: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
-	46, // 21: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
-	46, // 22: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
+	52, // 20: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
+	52, // 21: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
+	52, // 22: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
 	0,  // 23: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
-	43, // 24: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
-	46, // 25: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
-	46, // 26: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
-	43, // 27: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
+	49, // 24: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
+	52, // 25: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
+	52, // 26: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
+	49, // 27: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
 	1,  // 28: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
 	2,  // 29: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
-	43, // 30: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
-	46, // 31: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
-	46, // 32: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
+	49, // 30: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
+	52, // 31: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
+	52, // 32: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
 	31, // 33: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
 	3,  // 34: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
-	46, // 35: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	43, // 36: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
-	43, // 37: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	52, // 35: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
+	49, // 36: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
+	49, // 37: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
 	35, // 38: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
 	36, // 39: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
 	35, // 40: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
@@ -3709,37 +4119,50 @@ var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
 	39, // 42: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
 	40, // 43: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
 	28, // 44: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	43, // 45: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	43, // 46: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	49, // 45: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	49, // 46: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
 	4,  // 47: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	43, // 48: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	25, // 49: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	41, // 50: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	15, // 51: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
-	17, // 52: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
-	19, // 53: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
-	21, // 54: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
-	23, // 55: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
-	5,  // 56: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
-	8,  // 57: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
-	10, // 58: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
-	12, // 59: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
-	26, // 60: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	42, // 61: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	16, // 62: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
-	18, // 63: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
-	20, // 64: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
-	22, // 65: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
-	24, // 66: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
-	6,  // 67: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
-	9,  // 68: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
-	11, // 69: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
-	13, // 70: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
-	60, // [60:71] is the sub-list for method output_type
-	49, // [49:60] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	49, // 48: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	45, // 49: plantmesh.admin.v1.ListConsumersResponse.consumers:type_name -> plantmesh.admin.v1.Consumer
+	49, // 50: plantmesh.admin.v1.Consumer.create_time:type_name -> google.protobuf.Timestamp
+	53, // 51: plantmesh.admin.v1.Consumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	46, // 52: plantmesh.admin.v1.Consumer.calls:type_name -> plantmesh.admin.v1.ConsumerCall
+	49, // 53: plantmesh.admin.v1.Consumer.last_call_time:type_name -> google.protobuf.Timestamp
+	38, // 54: plantmesh.admin.v1.Consumer.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	39, // 55: plantmesh.admin.v1.Consumer.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	28, // 56: plantmesh.admin.v1.Consumer.latency:type_name -> plantmesh.admin.v1.Latency
+	49, // 57: plantmesh.admin.v1.ConsumerCall.since:type_name -> google.protobuf.Timestamp
+	25, // 58: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	41, // 59: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	15, // 60: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	17, // 61: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	19, // 62: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	21, // 63: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	23, // 64: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	5,  // 65: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
+	8,  // 66: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
+	10, // 67: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
+	43, // 68: plantmesh.admin.v1.AdminService.ListConsumers:input_type -> plantmesh.admin.v1.ListConsumersRequest
+	47, // 69: plantmesh.admin.v1.AdminService.DeleteConsumer:input_type -> plantmesh.admin.v1.DeleteConsumerRequest
+	12, // 70: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
+	26, // 71: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	42, // 72: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	16, // 73: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	18, // 74: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	20, // 75: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	22, // 76: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	24, // 77: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	6,  // 78: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
+	9,  // 79: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
+	11, // 80: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
+	44, // 81: plantmesh.admin.v1.AdminService.ListConsumers:output_type -> plantmesh.admin.v1.ListConsumersResponse
+	48, // 82: plantmesh.admin.v1.AdminService.DeleteConsumer:output_type -> plantmesh.admin.v1.DeleteConsumerResponse
+	13, // 83: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
+	71, // [71:84] is the sub-list for method output_type
+	58, // [58:71] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
@@ -3753,7 +4176,7 @@ func file_plantmesh_admin_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_admin_v1_service_proto_rawDesc), len(file_plantmesh_admin_v1_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   38,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

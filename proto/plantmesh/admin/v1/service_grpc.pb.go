@@ -31,6 +31,8 @@ const (
 	AdminService_ListParked_FullMethodName         = "/plantmesh.admin.v1.AdminService/ListParked"
 	AdminService_GetParked_FullMethodName          = "/plantmesh.admin.v1.AdminService/GetParked"
 	AdminService_RetryParked_FullMethodName        = "/plantmesh.admin.v1.AdminService/RetryParked"
+	AdminService_ListConsumers_FullMethodName      = "/plantmesh.admin.v1.AdminService/ListConsumers"
+	AdminService_DeleteConsumer_FullMethodName     = "/plantmesh.admin.v1.AdminService/DeleteConsumer"
 	AdminService_DiscardParked_FullMethodName      = "/plantmesh.admin.v1.AdminService/DiscardParked"
 )
 
@@ -98,6 +100,16 @@ type AdminServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if nothing is parked there, PERMISSION_DENIED (NOT_AN_ADMIN).
 	RetryParked(ctx context.Context, in *RetryParkedRequest, opts ...grpc.CallOption) (*RetryParkedResponse, error)
+	// ListConsumers returns the durable consumers of the node: the Odoo applier and those that clients made with Consume, ordered by name.
+	//
+	// Errors: PERMISSION_DENIED (NOT_AN_ADMIN).
+	ListConsumers(ctx context.Context, in *ListConsumersRequest, opts ...grpc.CallOption) (*ListConsumersResponse, error)
+	// DeleteConsumer removes a consumer that a client made, with its positions and what it has parked. Calls that have it open end with CONSUMER_DELETED.
+	//
+	// Guarantee: when it returns, it holds nothing back any more. A client that opens the name again begins anew.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if there is none such, or it is the node's own; PERMISSION_DENIED (NOT_AN_ADMIN).
+	DeleteConsumer(ctx context.Context, in *DeleteConsumerRequest, opts ...grpc.CallOption) (*DeleteConsumerResponse, error)
 	// DiscardParked gives up the event that holds a subject up. The events behind it follow at once, in order.
 	//
 	// Guarantee: the event is not delivered to this consumer any more. It stays in the log, and a record of who discarded it, when and why stays
@@ -225,6 +237,26 @@ func (c *adminServiceClient) RetryParked(ctx context.Context, in *RetryParkedReq
 	return out, nil
 }
 
+func (c *adminServiceClient) ListConsumers(ctx context.Context, in *ListConsumersRequest, opts ...grpc.CallOption) (*ListConsumersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListConsumersResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListConsumers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) DeleteConsumer(ctx context.Context, in *DeleteConsumerRequest, opts ...grpc.CallOption) (*DeleteConsumerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteConsumerResponse)
+	err := c.cc.Invoke(ctx, AdminService_DeleteConsumer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) DiscardParked(ctx context.Context, in *DiscardParkedRequest, opts ...grpc.CallOption) (*DiscardParkedResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DiscardParkedResponse)
@@ -299,6 +331,16 @@ type AdminServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if nothing is parked there, PERMISSION_DENIED (NOT_AN_ADMIN).
 	RetryParked(context.Context, *RetryParkedRequest) (*RetryParkedResponse, error)
+	// ListConsumers returns the durable consumers of the node: the Odoo applier and those that clients made with Consume, ordered by name.
+	//
+	// Errors: PERMISSION_DENIED (NOT_AN_ADMIN).
+	ListConsumers(context.Context, *ListConsumersRequest) (*ListConsumersResponse, error)
+	// DeleteConsumer removes a consumer that a client made, with its positions and what it has parked. Calls that have it open end with CONSUMER_DELETED.
+	//
+	// Guarantee: when it returns, it holds nothing back any more. A client that opens the name again begins anew.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST) if there is none such, or it is the node's own; PERMISSION_DENIED (NOT_AN_ADMIN).
+	DeleteConsumer(context.Context, *DeleteConsumerRequest) (*DeleteConsumerResponse, error)
 	// DiscardParked gives up the event that holds a subject up. The events behind it follow at once, in order.
 	//
 	// Guarantee: the event is not delivered to this consumer any more. It stays in the log, and a record of who discarded it, when and why stays
@@ -346,6 +388,12 @@ func (UnimplementedAdminServiceServer) GetParked(context.Context, *GetParkedRequ
 }
 func (UnimplementedAdminServiceServer) RetryParked(context.Context, *RetryParkedRequest) (*RetryParkedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RetryParked not implemented")
+}
+func (UnimplementedAdminServiceServer) ListConsumers(context.Context, *ListConsumersRequest) (*ListConsumersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListConsumers not implemented")
+}
+func (UnimplementedAdminServiceServer) DeleteConsumer(context.Context, *DeleteConsumerRequest) (*DeleteConsumerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteConsumer not implemented")
 }
 func (UnimplementedAdminServiceServer) DiscardParked(context.Context, *DiscardParkedRequest) (*DiscardParkedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DiscardParked not implemented")
@@ -544,6 +592,42 @@ func _AdminService_RetryParked_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ListConsumers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListConsumersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListConsumers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListConsumers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListConsumers(ctx, req.(*ListConsumersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_DeleteConsumer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteConsumerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DeleteConsumer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DeleteConsumer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DeleteConsumer(ctx, req.(*DeleteConsumerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_DiscardParked_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DiscardParkedRequest)
 	if err := dec(in); err != nil {
@@ -604,6 +688,14 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RetryParked",
 			Handler:    _AdminService_RetryParked_Handler,
+		},
+		{
+			MethodName: "ListConsumers",
+			Handler:    _AdminService_ListConsumers_Handler,
+		},
+		{
+			MethodName: "DeleteConsumer",
+			Handler:    _AdminService_DeleteConsumer_Handler,
 		},
 		{
 			MethodName: "DiscardParked",

@@ -13,6 +13,7 @@ import (
 	status "google.golang.org/genproto/googleapis/rpc/status"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -1385,11 +1386,889 @@ func (x *ListStreamsResponse) GetStreams() []*StreamInfo {
 	return nil
 }
 
+// ConsumerSettings say what a durable consumer reads, and how often it is tried. What is unset has the default named here.
+type ConsumerSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Patterns of streams, `site/domain`, in which `*` stands for any characters. Streams that are not known yet count, too.
+	Streams []string `protobuf:"bytes,1,rep,name=streams,proto3" json:"streams,omitempty"`
+	// Only these types, by full name. Empty: all. What is not wanted is passed over for good.
+	Types []string `protobuf:"bytes,2,rep,name=types,proto3" json:"types,omitempty"`
+	// Only these subjects: exact, or with a `*` at the end for a prefix. Empty: all.
+	Subjects []string `protobuf:"bytes,3,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	// Where to start in the streams that the node holds when the consumer is made. All others are read from their earliest event.
+	//
+	// Types that are valid to be assigned to Start:
+	//
+	//	*ConsumerSettings_Position
+	//	*ConsumerSettings_FromTime
+	Start isConsumerSettings_Start `protobuf_oneof:"start"`
+	// How long a delivery may take to be answered, or extended: 30 s by default.
+	AckDeadline *durationpb.Duration `protobuf:"bytes,6,opt,name=ack_deadline,json=ackDeadline,proto3" json:"ack_deadline,omitempty"`
+	// How often an event is delivered before its subject is parked: 5 by default.
+	MaxAttempts uint32 `protobuf:"varint,7,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
+	// The wait before the second attempt, doubled before each further one: 200 ms by default.
+	MinBackoff *durationpb.Duration `protobuf:"bytes,8,opt,name=min_backoff,json=minBackoff,proto3" json:"min_backoff,omitempty"`
+	// The longest of these waits: 15 s by default.
+	MaxBackoff *durationpb.Duration `protobuf:"bytes,9,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
+	// The longest that a parked subject waits until it is tried again by itself; the first waits are shorter. 10 minutes by default.
+	ParkedRetry   *durationpb.Duration `protobuf:"bytes,10,opt,name=parked_retry,json=parkedRetry,proto3" json:"parked_retry,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumerSettings) Reset() {
+	*x = ConsumerSettings{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumerSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumerSettings) ProtoMessage() {}
+
+func (x *ConsumerSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumerSettings.ProtoReflect.Descriptor instead.
+func (*ConsumerSettings) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ConsumerSettings) GetStreams() []string {
+	if x != nil {
+		return x.Streams
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetTypes() []string {
+	if x != nil {
+		return x.Types
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetSubjects() []string {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetStart() isConsumerSettings_Start {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetPosition() Position {
+	if x != nil {
+		if x, ok := x.Start.(*ConsumerSettings_Position); ok {
+			return x.Position
+		}
+	}
+	return Position_POSITION_UNSPECIFIED
+}
+
+func (x *ConsumerSettings) GetFromTime() *timestamppb.Timestamp {
+	if x != nil {
+		if x, ok := x.Start.(*ConsumerSettings_FromTime); ok {
+			return x.FromTime
+		}
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetAckDeadline() *durationpb.Duration {
+	if x != nil {
+		return x.AckDeadline
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetMaxAttempts() uint32 {
+	if x != nil {
+		return x.MaxAttempts
+	}
+	return 0
+}
+
+func (x *ConsumerSettings) GetMinBackoff() *durationpb.Duration {
+	if x != nil {
+		return x.MinBackoff
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetMaxBackoff() *durationpb.Duration {
+	if x != nil {
+		return x.MaxBackoff
+	}
+	return nil
+}
+
+func (x *ConsumerSettings) GetParkedRetry() *durationpb.Duration {
+	if x != nil {
+		return x.ParkedRetry
+	}
+	return nil
+}
+
+type isConsumerSettings_Start interface {
+	isConsumerSettings_Start()
+}
+
+type ConsumerSettings_Position struct {
+	// At a named place. Unset: the earliest event.
+	Position Position `protobuf:"varint,4,opt,name=position,proto3,enum=plantmesh.event.v1.Position,oneof"`
+}
+
+type ConsumerSettings_FromTime struct {
+	// At the first event recorded at or after this time.
+	FromTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=from_time,json=fromTime,proto3,oneof"`
+}
+
+func (*ConsumerSettings_Position) isConsumerSettings_Start() {}
+
+func (*ConsumerSettings_FromTime) isConsumerSettings_Start() {}
+
+// OpenConsumer is the first request of Consume.
+type OpenConsumer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name. It belongs to the caller: other certificates have their own of the same name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it reads, and how. Settings that differ from the last call's take effect with this one, if no other call has it open.
+	Settings *ConsumerSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	// How many deliveries this call takes without having answered them: 32 by default.
+	MaxInFlight   uint32 `protobuf:"varint,3,opt,name=max_in_flight,json=maxInFlight,proto3" json:"max_in_flight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenConsumer) Reset() {
+	*x = OpenConsumer{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenConsumer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenConsumer) ProtoMessage() {}
+
+func (x *OpenConsumer) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenConsumer.ProtoReflect.Descriptor instead.
+func (*OpenConsumer) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *OpenConsumer) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OpenConsumer) GetSettings() *ConsumerSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *OpenConsumer) GetMaxInFlight() uint32 {
+	if x != nil {
+		return x.MaxInFlight
+	}
+	return 0
+}
+
+// Refusal says that a delivery was not dealt with.
+type Refusal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, in words for whoever has to mend it. The first 1,000 bytes are kept.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Park the subject at once: another attempt would not help until somebody has mended something.
+	Park          bool `protobuf:"varint,2,opt,name=park,proto3" json:"park,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Refusal) GetPark() bool {
+	if x != nil {
+		return x.Park
+	}
+	return false
+}
+
+// Answer says what became of a delivery. One that comes too late counts for nothing.
+type Answer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the delivery.
+	DeliveryId uint64 `protobuf:"varint,1,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
+	// What became of it.
+	//
+	// Types that are valid to be assigned to Outcome:
+	//
+	//	*Answer_Acknowledged
+	//	*Answer_Refused
+	//	*Answer_Extended
+	Outcome       isAnswer_Outcome `protobuf_oneof:"outcome"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Answer) GetDeliveryId() uint64 {
+	if x != nil {
+		return x.DeliveryId
+	}
+	return 0
+}
+
+func (x *Answer) GetOutcome() isAnswer_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *Answer) GetAcknowledged() *emptypb.Empty {
+	if x != nil {
+		if x, ok := x.Outcome.(*Answer_Acknowledged); ok {
+			return x.Acknowledged
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetRefused() *Refusal {
+	if x != nil {
+		if x, ok := x.Outcome.(*Answer_Refused); ok {
+			return x.Refused
+		}
+	}
+	return nil
+}
+
+func (x *Answer) GetExtended() *emptypb.Empty {
+	if x != nil {
+		if x, ok := x.Outcome.(*Answer_Extended); ok {
+			return x.Extended
+		}
+	}
+	return nil
+}
+
+type isAnswer_Outcome interface {
+	isAnswer_Outcome()
+}
+
+type Answer_Acknowledged struct {
+	// It is dealt with.
+	Acknowledged *emptypb.Empty `protobuf:"bytes,2,opt,name=acknowledged,proto3,oneof"`
+}
+
+type Answer_Refused struct {
+	// It is not.
+	Refused *Refusal `protobuf:"bytes,3,opt,name=refused,proto3,oneof"`
+}
+
+type Answer_Extended struct {
+	// It takes longer: the deadline begins anew.
+	Extended *emptypb.Empty `protobuf:"bytes,4,opt,name=extended,proto3,oneof"`
+}
+
+func (*Answer_Acknowledged) isAnswer_Outcome() {}
+
+func (*Answer_Refused) isAnswer_Outcome() {}
+
+func (*Answer_Extended) isAnswer_Outcome() {}
+
+// Answers are some answers at once.
+type Answers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In any order.
+	Answers       []*Answer `protobuf:"bytes,1,rep,name=answers,proto3" json:"answers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answers) Reset() {
+	*x = Answers{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answers) ProtoMessage() {}
+
+func (x *Answers) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answers.ProtoReflect.Descriptor instead.
+func (*Answers) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Answers) GetAnswers() []*Answer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+// ConsumeRequest is what a caller of Consume sends.
+type ConsumeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Request:
+	//
+	//	*ConsumeRequest_Open
+	//	*ConsumeRequest_Answers
+	Request       isConsumeRequest_Request `protobuf_oneof:"request"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumeRequest) Reset() {
+	*x = ConsumeRequest{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumeRequest) ProtoMessage() {}
+
+func (x *ConsumeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumeRequest.ProtoReflect.Descriptor instead.
+func (*ConsumeRequest) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ConsumeRequest) GetRequest() isConsumeRequest_Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *ConsumeRequest) GetOpen() *OpenConsumer {
+	if x != nil {
+		if x, ok := x.Request.(*ConsumeRequest_Open); ok {
+			return x.Open
+		}
+	}
+	return nil
+}
+
+func (x *ConsumeRequest) GetAnswers() *Answers {
+	if x != nil {
+		if x, ok := x.Request.(*ConsumeRequest_Answers); ok {
+			return x.Answers
+		}
+	}
+	return nil
+}
+
+type isConsumeRequest_Request interface {
+	isConsumeRequest_Request()
+}
+
+type ConsumeRequest_Open struct {
+	// The first.
+	Open *OpenConsumer `protobuf:"bytes,1,opt,name=open,proto3,oneof"`
+}
+
+type ConsumeRequest_Answers struct {
+	// Every further one.
+	Answers *Answers `protobuf:"bytes,2,opt,name=answers,proto3,oneof"`
+}
+
+func (*ConsumeRequest_Open) isConsumeRequest_Request() {}
+
+func (*ConsumeRequest_Answers) isConsumeRequest_Request() {}
+
+// ConsumerOpened is the first response of Consume.
+type ConsumerOpened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Full name of the consumer, as administrators see it: the caller's name and its own, such as `mes/orders`.
+	Consumer string `protobuf:"bytes,1,opt,name=consumer,proto3" json:"consumer,omitempty"`
+	// Its settings, with the defaults in place.
+	Settings *ConsumerSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	// Deliveries that this call may have open.
+	MaxInFlight   uint32 `protobuf:"varint,3,opt,name=max_in_flight,json=maxInFlight,proto3" json:"max_in_flight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumerOpened) Reset() {
+	*x = ConsumerOpened{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumerOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumerOpened) ProtoMessage() {}
+
+func (x *ConsumerOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumerOpened.ProtoReflect.Descriptor instead.
+func (*ConsumerOpened) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ConsumerOpened) GetConsumer() string {
+	if x != nil {
+		return x.Consumer
+	}
+	return ""
+}
+
+func (x *ConsumerOpened) GetSettings() *ConsumerSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *ConsumerOpened) GetMaxInFlight() uint32 {
+	if x != nil {
+		return x.MaxInFlight
+	}
+	return 0
+}
+
+// ConsumerDelivery is one event, or word of events that cannot be delivered. Each has to be answered.
+type ConsumerDelivery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names it in the answer, within this call.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The stream.
+	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Incarnation of the stream.
+	Incarnation uint64 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Which attempt this is, from 1.
+	Attempt uint32 `protobuf:"varint,4,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// What is delivered.
+	//
+	// Types that are valid to be assigned to Content:
+	//
+	//	*ConsumerDelivery_Event
+	//	*ConsumerDelivery_Gap
+	//	*ConsumerDelivery_HistoryReset
+	Content       isConsumerDelivery_Content `protobuf_oneof:"content"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumerDelivery) Reset() {
+	*x = ConsumerDelivery{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumerDelivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumerDelivery) ProtoMessage() {}
+
+func (x *ConsumerDelivery) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumerDelivery.ProtoReflect.Descriptor instead.
+func (*ConsumerDelivery) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ConsumerDelivery) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ConsumerDelivery) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *ConsumerDelivery) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *ConsumerDelivery) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *ConsumerDelivery) GetContent() isConsumerDelivery_Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *ConsumerDelivery) GetEvent() *RecordedEvent {
+	if x != nil {
+		if x, ok := x.Content.(*ConsumerDelivery_Event); ok {
+			return x.Event
+		}
+	}
+	return nil
+}
+
+func (x *ConsumerDelivery) GetGap() *Gap {
+	if x != nil {
+		if x, ok := x.Content.(*ConsumerDelivery_Gap); ok {
+			return x.Gap
+		}
+	}
+	return nil
+}
+
+func (x *ConsumerDelivery) GetHistoryReset() *HistoryReset {
+	if x != nil {
+		if x, ok := x.Content.(*ConsumerDelivery_HistoryReset); ok {
+			return x.HistoryReset
+		}
+	}
+	return nil
+}
+
+type isConsumerDelivery_Content interface {
+	isConsumerDelivery_Content()
+}
+
+type ConsumerDelivery_Event struct {
+	// An event.
+	Event *RecordedEvent `protobuf:"bytes,5,opt,name=event,proto3,oneof"`
+}
+
+type ConsumerDelivery_Gap struct {
+	// Events that are missing; what follows in the stream comes once this is acknowledged.
+	Gap *Gap `protobuf:"bytes,6,opt,name=gap,proto3,oneof"`
+}
+
+type ConsumerDelivery_HistoryReset struct {
+	// The stream's origin lost its log and began a new incarnation, which comes once this is acknowledged.
+	HistoryReset *HistoryReset `protobuf:"bytes,7,opt,name=history_reset,json=historyReset,proto3,oneof"`
+}
+
+func (*ConsumerDelivery_Event) isConsumerDelivery_Content() {}
+
+func (*ConsumerDelivery_Gap) isConsumerDelivery_Content() {}
+
+func (*ConsumerDelivery_HistoryReset) isConsumerDelivery_Content() {}
+
+// ConsumerDeliveries are some deliveries at once.
+type ConsumerDeliveries struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of different subjects.
+	Deliveries    []*ConsumerDelivery `protobuf:"bytes,1,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumerDeliveries) Reset() {
+	*x = ConsumerDeliveries{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumerDeliveries) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumerDeliveries) ProtoMessage() {}
+
+func (x *ConsumerDeliveries) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumerDeliveries.ProtoReflect.Descriptor instead.
+func (*ConsumerDeliveries) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ConsumerDeliveries) GetDeliveries() []*ConsumerDelivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+// ConsumeResponse is what the node sends to a caller of Consume.
+type ConsumeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Response:
+	//
+	//	*ConsumeResponse_Opened
+	//	*ConsumeResponse_Deliveries
+	//	*ConsumeResponse_Heartbeat
+	Response      isConsumeResponse_Response `protobuf_oneof:"response"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsumeResponse) Reset() {
+	*x = ConsumeResponse{}
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsumeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsumeResponse) ProtoMessage() {}
+
+func (x *ConsumeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_event_v1_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsumeResponse.ProtoReflect.Descriptor instead.
+func (*ConsumeResponse) Descriptor() ([]byte, []int) {
+	return file_plantmesh_event_v1_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ConsumeResponse) GetResponse() isConsumeResponse_Response {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *ConsumeResponse) GetOpened() *ConsumerOpened {
+	if x != nil {
+		if x, ok := x.Response.(*ConsumeResponse_Opened); ok {
+			return x.Opened
+		}
+	}
+	return nil
+}
+
+func (x *ConsumeResponse) GetDeliveries() *ConsumerDeliveries {
+	if x != nil {
+		if x, ok := x.Response.(*ConsumeResponse_Deliveries); ok {
+			return x.Deliveries
+		}
+	}
+	return nil
+}
+
+func (x *ConsumeResponse) GetHeartbeat() *emptypb.Empty {
+	if x != nil {
+		if x, ok := x.Response.(*ConsumeResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+type isConsumeResponse_Response interface {
+	isConsumeResponse_Response()
+}
+
+type ConsumeResponse_Opened struct {
+	// The first.
+	Opened *ConsumerOpened `protobuf:"bytes,1,opt,name=opened,proto3,oneof"`
+}
+
+type ConsumeResponse_Deliveries struct {
+	// Something to do.
+	Deliveries *ConsumerDeliveries `protobuf:"bytes,2,opt,name=deliveries,proto3,oneof"`
+}
+
+type ConsumeResponse_Heartbeat struct {
+	// Nothing, for 15 seconds.
+	Heartbeat *emptypb.Empty `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+}
+
+func (*ConsumeResponse_Opened) isConsumeResponse_Response() {}
+
+func (*ConsumeResponse_Deliveries) isConsumeResponse_Response() {}
+
+func (*ConsumeResponse_Heartbeat) isConsumeResponse_Response() {}
+
 var File_plantmesh_event_v1_service_proto protoreflect.FileDescriptor
 
 const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\n" +
-	" plantmesh/event/v1/service.proto\x12\x12plantmesh.event.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1eplantmesh/event/v1/event.proto\"P\n" +
+	" plantmesh/event/v1/service.proto\x12\x12plantmesh.event.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1eplantmesh/event/v1/event.proto\"P\n" +
 	"\x0ePublishRequest\x12>\n" +
 	"\x06events\x18\x01 \x03(\v2\x19.plantmesh.event.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\"\xba\x01\n" +
 	"\aReceipt\x12\x16\n" +
@@ -1477,7 +2356,68 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\x05cause\x18\x05 \x01(\tR\x05cause\"\x14\n" +
 	"\x12ListStreamsRequest\"O\n" +
 	"\x13ListStreamsResponse\x128\n" +
-	"\astreams\x18\x01 \x03(\v2\x1e.plantmesh.event.v1.StreamInfoR\astreams*P\n" +
+	"\astreams\x18\x01 \x03(\v2\x1e.plantmesh.event.v1.StreamInfoR\astreams\"\x96\x05\n" +
+	"\x10ConsumerSettings\x12G\n" +
+	"\astreams\x18\x01 \x03(\tB-\xbaH*\x92\x01'\b\x01\x10@\"!r\x1f\x18\x7f2\x1b^[a-z0-9.*-]+/[a-z0-9.*-]+$R\astreams\x12\x1e\n" +
+	"\x05types\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10@R\x05types\x12%\n" +
+	"\bsubjects\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\bsubjects\x12D\n" +
+	"\bposition\x18\x04 \x01(\x0e2\x1c.plantmesh.event.v1.PositionB\b\xbaH\x05\x82\x01\x02\x10\x01H\x00R\bposition\x129\n" +
+	"\tfrom_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampH\x00R\bfromTime\x12M\n" +
+	"\fack_deadline\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b\x01R\vackDeadline\x12+\n" +
+	"\fmax_attempts\x18\a \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\vmaxAttempts\x12M\n" +
+	"\vmin_backoff\x18\b \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x03\b\x90\x1c2\x04\x10\xc0\x84=R\n" +
+	"minBackoff\x12M\n" +
+	"\vmax_backoff\x18\t \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x03\b\x90\x1c2\x04\x10\xc0\x84=R\n" +
+	"maxBackoff\x12N\n" +
+	"\fparked_retry\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xf5$2\x02\b\x01R\vparkedRetryB\a\n" +
+	"\x05start\"\xc8\x01\n" +
+	"\fOpenConsumer\x12@\n" +
+	"\x04name\x18\x01 \x01(\tB,\xbaH)r'2%^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$R\x04name\x12H\n" +
+	"\bsettings\x18\x02 \x01(\v2$.plantmesh.event.v1.ConsumerSettingsB\x06\xbaH\x03\xc8\x01\x01R\bsettings\x12,\n" +
+	"\rmax_in_flight\x18\x03 \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\vmaxInFlight\"5\n" +
+	"\aRefusal\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04park\x18\x02 \x01(\bR\x04park\"\xf1\x01\n" +
+	"\x06Answer\x12(\n" +
+	"\vdelivery_id\x18\x01 \x01(\x04B\a\xbaH\x042\x02 \x00R\n" +
+	"deliveryId\x12<\n" +
+	"\facknowledged\x18\x02 \x01(\v2\x16.google.protobuf.EmptyH\x00R\facknowledged\x127\n" +
+	"\arefused\x18\x03 \x01(\v2\x1b.plantmesh.event.v1.RefusalH\x00R\arefused\x124\n" +
+	"\bextended\x18\x04 \x01(\v2\x16.google.protobuf.EmptyH\x00R\bextendedB\x10\n" +
+	"\aoutcome\x12\x05\xbaH\x02\b\x01\"L\n" +
+	"\aAnswers\x12A\n" +
+	"\aanswers\x18\x01 \x03(\v2\x1a.plantmesh.event.v1.AnswerB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\aanswers\"\x93\x01\n" +
+	"\x0eConsumeRequest\x126\n" +
+	"\x04open\x18\x01 \x01(\v2 .plantmesh.event.v1.OpenConsumerH\x00R\x04open\x127\n" +
+	"\aanswers\x18\x02 \x01(\v2\x1b.plantmesh.event.v1.AnswersH\x00R\aanswersB\x10\n" +
+	"\arequest\x12\x05\xbaH\x02\b\x01\"\x92\x01\n" +
+	"\x0eConsumerOpened\x12\x1a\n" +
+	"\bconsumer\x18\x01 \x01(\tR\bconsumer\x12@\n" +
+	"\bsettings\x18\x02 \x01(\v2$.plantmesh.event.v1.ConsumerSettingsR\bsettings\x12\"\n" +
+	"\rmax_in_flight\x18\x03 \x01(\rR\vmaxInFlight\"\xb2\x02\n" +
+	"\x10ConsumerDelivery\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
+	"\x06stream\x18\x02 \x01(\tR\x06stream\x12 \n" +
+	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x18\n" +
+	"\aattempt\x18\x04 \x01(\rR\aattempt\x129\n" +
+	"\x05event\x18\x05 \x01(\v2!.plantmesh.event.v1.RecordedEventH\x00R\x05event\x12+\n" +
+	"\x03gap\x18\x06 \x01(\v2\x17.plantmesh.event.v1.GapH\x00R\x03gap\x12G\n" +
+	"\rhistory_reset\x18\a \x01(\v2 .plantmesh.event.v1.HistoryResetH\x00R\fhistoryResetB\t\n" +
+	"\acontent\"Z\n" +
+	"\x12ConsumerDeliveries\x12D\n" +
+	"\n" +
+	"deliveries\x18\x01 \x03(\v2$.plantmesh.event.v1.ConsumerDeliveryR\n" +
+	"deliveries\"\xdd\x01\n" +
+	"\x0fConsumeResponse\x12<\n" +
+	"\x06opened\x18\x01 \x01(\v2\".plantmesh.event.v1.ConsumerOpenedH\x00R\x06opened\x12H\n" +
+	"\n" +
+	"deliveries\x18\x02 \x01(\v2&.plantmesh.event.v1.ConsumerDeliveriesH\x00R\n" +
+	"deliveries\x126\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x16.google.protobuf.EmptyH\x00R\theartbeatB\n" +
+	"\n" +
+	"\bresponse*P\n" +
 	"\bPosition\x12\x18\n" +
 	"\x14POSITION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11POSITION_EARLIEST\x10\x01\x12\x13\n" +
@@ -1485,11 +2425,12 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\tGapReason\x12\x1a\n" +
 	"\x16GAP_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12GAP_REASON_TRIMMED\x10\x01\x12\x13\n" +
-	"\x0fGAP_REASON_LOST\x10\x022\xdf\x03\n" +
+	"\x0fGAP_REASON_LOST\x10\x022\xb7\x04\n" +
 	"\fEventService\x12R\n" +
 	"\aPublish\x12\".plantmesh.event.v1.PublishRequest\x1a#.plantmesh.event.v1.PublishResponse\x12h\n" +
 	"\rPublishStream\x12(.plantmesh.event.v1.PublishStreamRequest\x1a).plantmesh.event.v1.PublishStreamResponse(\x010\x01\x12Z\n" +
-	"\tSubscribe\x12$.plantmesh.event.v1.SubscribeRequest\x1a%.plantmesh.event.v1.SubscribeResponse0\x01\x12U\n" +
+	"\tSubscribe\x12$.plantmesh.event.v1.SubscribeRequest\x1a%.plantmesh.event.v1.SubscribeResponse0\x01\x12V\n" +
+	"\aConsume\x12\".plantmesh.event.v1.ConsumeRequest\x1a#.plantmesh.event.v1.ConsumeResponse(\x010\x01\x12U\n" +
 	"\bGetEvent\x12#.plantmesh.event.v1.GetEventRequest\x1a$.plantmesh.event.v1.GetEventResponse\x12^\n" +
 	"\vListStreams\x12&.plantmesh.event.v1.ListStreamsRequest\x1a'.plantmesh.event.v1.ListStreamsResponseBAZ?github.com/plantmesh/plantmesh/proto/plantmesh/event/v1;eventv1b\x06proto3"
 
@@ -1506,7 +2447,7 @@ func file_plantmesh_event_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_plantmesh_event_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plantmesh_event_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_plantmesh_event_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_plantmesh_event_v1_service_proto_goTypes = []any{
 	(Position)(0),                 // 0: plantmesh.event.v1.Position
 	(GapReason)(0),                // 1: plantmesh.event.v1.GapReason
@@ -1526,47 +2467,81 @@ var file_plantmesh_event_v1_service_proto_goTypes = []any{
 	(*DamagedRange)(nil),          // 15: plantmesh.event.v1.DamagedRange
 	(*ListStreamsRequest)(nil),    // 16: plantmesh.event.v1.ListStreamsRequest
 	(*ListStreamsResponse)(nil),   // 17: plantmesh.event.v1.ListStreamsResponse
-	(*Event)(nil),                 // 18: plantmesh.event.v1.Event
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*status.Status)(nil),         // 20: google.rpc.Status
-	(*EventBatch)(nil),            // 21: plantmesh.event.v1.EventBatch
-	(*emptypb.Empty)(nil),         // 22: google.protobuf.Empty
-	(*RecordedEvent)(nil),         // 23: plantmesh.event.v1.RecordedEvent
+	(*ConsumerSettings)(nil),      // 18: plantmesh.event.v1.ConsumerSettings
+	(*OpenConsumer)(nil),          // 19: plantmesh.event.v1.OpenConsumer
+	(*Refusal)(nil),               // 20: plantmesh.event.v1.Refusal
+	(*Answer)(nil),                // 21: plantmesh.event.v1.Answer
+	(*Answers)(nil),               // 22: plantmesh.event.v1.Answers
+	(*ConsumeRequest)(nil),        // 23: plantmesh.event.v1.ConsumeRequest
+	(*ConsumerOpened)(nil),        // 24: plantmesh.event.v1.ConsumerOpened
+	(*ConsumerDelivery)(nil),      // 25: plantmesh.event.v1.ConsumerDelivery
+	(*ConsumerDeliveries)(nil),    // 26: plantmesh.event.v1.ConsumerDeliveries
+	(*ConsumeResponse)(nil),       // 27: plantmesh.event.v1.ConsumeResponse
+	(*Event)(nil),                 // 28: plantmesh.event.v1.Event
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
+	(*status.Status)(nil),         // 30: google.rpc.Status
+	(*EventBatch)(nil),            // 31: plantmesh.event.v1.EventBatch
+	(*emptypb.Empty)(nil),         // 32: google.protobuf.Empty
+	(*RecordedEvent)(nil),         // 33: plantmesh.event.v1.RecordedEvent
+	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
 }
 var file_plantmesh_event_v1_service_proto_depIdxs = []int32{
-	18, // 0: plantmesh.event.v1.PublishRequest.events:type_name -> plantmesh.event.v1.Event
-	19, // 1: plantmesh.event.v1.Receipt.recorded_time:type_name -> google.protobuf.Timestamp
+	28, // 0: plantmesh.event.v1.PublishRequest.events:type_name -> plantmesh.event.v1.Event
+	29, // 1: plantmesh.event.v1.Receipt.recorded_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: plantmesh.event.v1.PublishResponse.receipts:type_name -> plantmesh.event.v1.Receipt
-	18, // 3: plantmesh.event.v1.PublishStreamRequest.events:type_name -> plantmesh.event.v1.Event
+	28, // 3: plantmesh.event.v1.PublishStreamRequest.events:type_name -> plantmesh.event.v1.Event
 	3,  // 4: plantmesh.event.v1.PublishStreamResponse.receipts:type_name -> plantmesh.event.v1.Receipt
-	20, // 5: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
+	30, // 5: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
 	0,  // 6: plantmesh.event.v1.SubscribeRequest.position:type_name -> plantmesh.event.v1.Position
-	19, // 7: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
-	21, // 8: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
-	22, // 9: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
+	29, // 7: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
+	31, // 8: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
+	32, // 9: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
 	9,  // 10: plantmesh.event.v1.SubscribeResponse.gap:type_name -> plantmesh.event.v1.Gap
 	10, // 11: plantmesh.event.v1.SubscribeResponse.history_reset:type_name -> plantmesh.event.v1.HistoryReset
 	1,  // 12: plantmesh.event.v1.Gap.reason:type_name -> plantmesh.event.v1.GapReason
 	11, // 13: plantmesh.event.v1.GetEventRequest.key:type_name -> plantmesh.event.v1.EventKey
-	23, // 14: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
-	19, // 15: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
+	33, // 14: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	29, // 15: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
 	15, // 16: plantmesh.event.v1.StreamInfo.damaged:type_name -> plantmesh.event.v1.DamagedRange
 	14, // 17: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	2,  // 18: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
-	5,  // 19: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
-	7,  // 20: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
-	12, // 21: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
-	16, // 22: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
-	4,  // 23: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
-	6,  // 24: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
-	8,  // 25: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
-	13, // 26: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
-	17, // 27: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
-	23, // [23:28] is the sub-list for method output_type
-	18, // [18:23] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	0,  // 18: plantmesh.event.v1.ConsumerSettings.position:type_name -> plantmesh.event.v1.Position
+	29, // 19: plantmesh.event.v1.ConsumerSettings.from_time:type_name -> google.protobuf.Timestamp
+	34, // 20: plantmesh.event.v1.ConsumerSettings.ack_deadline:type_name -> google.protobuf.Duration
+	34, // 21: plantmesh.event.v1.ConsumerSettings.min_backoff:type_name -> google.protobuf.Duration
+	34, // 22: plantmesh.event.v1.ConsumerSettings.max_backoff:type_name -> google.protobuf.Duration
+	34, // 23: plantmesh.event.v1.ConsumerSettings.parked_retry:type_name -> google.protobuf.Duration
+	18, // 24: plantmesh.event.v1.OpenConsumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	32, // 25: plantmesh.event.v1.Answer.acknowledged:type_name -> google.protobuf.Empty
+	20, // 26: plantmesh.event.v1.Answer.refused:type_name -> plantmesh.event.v1.Refusal
+	32, // 27: plantmesh.event.v1.Answer.extended:type_name -> google.protobuf.Empty
+	21, // 28: plantmesh.event.v1.Answers.answers:type_name -> plantmesh.event.v1.Answer
+	19, // 29: plantmesh.event.v1.ConsumeRequest.open:type_name -> plantmesh.event.v1.OpenConsumer
+	22, // 30: plantmesh.event.v1.ConsumeRequest.answers:type_name -> plantmesh.event.v1.Answers
+	18, // 31: plantmesh.event.v1.ConsumerOpened.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	33, // 32: plantmesh.event.v1.ConsumerDelivery.event:type_name -> plantmesh.event.v1.RecordedEvent
+	9,  // 33: plantmesh.event.v1.ConsumerDelivery.gap:type_name -> plantmesh.event.v1.Gap
+	10, // 34: plantmesh.event.v1.ConsumerDelivery.history_reset:type_name -> plantmesh.event.v1.HistoryReset
+	25, // 35: plantmesh.event.v1.ConsumerDeliveries.deliveries:type_name -> plantmesh.event.v1.ConsumerDelivery
+	24, // 36: plantmesh.event.v1.ConsumeResponse.opened:type_name -> plantmesh.event.v1.ConsumerOpened
+	26, // 37: plantmesh.event.v1.ConsumeResponse.deliveries:type_name -> plantmesh.event.v1.ConsumerDeliveries
+	32, // 38: plantmesh.event.v1.ConsumeResponse.heartbeat:type_name -> google.protobuf.Empty
+	2,  // 39: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
+	5,  // 40: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
+	7,  // 41: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
+	23, // 42: plantmesh.event.v1.EventService.Consume:input_type -> plantmesh.event.v1.ConsumeRequest
+	12, // 43: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
+	16, // 44: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
+	4,  // 45: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
+	6,  // 46: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
+	8,  // 47: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
+	27, // 48: plantmesh.event.v1.EventService.Consume:output_type -> plantmesh.event.v1.ConsumeResponse
+	13, // 49: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
+	17, // 50: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
+	45, // [45:51] is the sub-list for method output_type
+	39, // [39:45] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_event_v1_service_proto_init() }
@@ -1591,13 +2566,36 @@ func file_plantmesh_event_v1_service_proto_init() {
 		(*GetEventRequest_Offset)(nil),
 		(*GetEventRequest_Key)(nil),
 	}
+	file_plantmesh_event_v1_service_proto_msgTypes[16].OneofWrappers = []any{
+		(*ConsumerSettings_Position)(nil),
+		(*ConsumerSettings_FromTime)(nil),
+	}
+	file_plantmesh_event_v1_service_proto_msgTypes[19].OneofWrappers = []any{
+		(*Answer_Acknowledged)(nil),
+		(*Answer_Refused)(nil),
+		(*Answer_Extended)(nil),
+	}
+	file_plantmesh_event_v1_service_proto_msgTypes[21].OneofWrappers = []any{
+		(*ConsumeRequest_Open)(nil),
+		(*ConsumeRequest_Answers)(nil),
+	}
+	file_plantmesh_event_v1_service_proto_msgTypes[23].OneofWrappers = []any{
+		(*ConsumerDelivery_Event)(nil),
+		(*ConsumerDelivery_Gap)(nil),
+		(*ConsumerDelivery_HistoryReset)(nil),
+	}
+	file_plantmesh_event_v1_service_proto_msgTypes[25].OneofWrappers = []any{
+		(*ConsumeResponse_Opened)(nil),
+		(*ConsumeResponse_Deliveries)(nil),
+		(*ConsumeResponse_Heartbeat)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_event_v1_service_proto_rawDesc), len(file_plantmesh_event_v1_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

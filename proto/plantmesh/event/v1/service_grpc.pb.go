@@ -24,6 +24,7 @@ const (
 	EventService_Publish_FullMethodName       = "/plantmesh.event.v1.EventService/Publish"
 	EventService_PublishStream_FullMethodName = "/plantmesh.event.v1.EventService/PublishStream"
 	EventService_Subscribe_FullMethodName     = "/plantmesh.event.v1.EventService/Subscribe"
+	EventService_Consume_FullMethodName       = "/plantmesh.event.v1.EventService/Consume"
 	EventService_GetEvent_FullMethodName      = "/plantmesh.event.v1.EventService/GetEvent"
 	EventService_ListStreams_FullMethodName   = "/plantmesh.event.v1.EventService/ListStreams"
 )
@@ -72,6 +73,21 @@ type EventServiceClient interface {
 	// OFFSET_TRIMMED with `earliest_offset`), DATA_LOSS (CORRUPT_BLOCK),
 	// UNAVAILABLE (SHUTTING_DOWN: call again with the last cursor).
 	Subscribe(ctx context.Context, in *SubscribeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SubscribeResponse], error)
+	// Consume reads streams through a durable consumer: the node remembers what was acknowledged, delivers again what was not, and sets aside what
+	// cannot be dealt with. The first request opens the consumer; it is made if there is none of that name.
+	//
+	// Guarantee: an event is delivered until it is acknowledged, parked or discarded: at least once, so recognize `(source, id)` where twice would
+	// matter. The events of one subject in one stream come in offset order, the next one only when the one before is dealt with; when one is
+	// parked, later ones of its subject wait behind it, and other subjects go on. Several calls that open the same consumer share its events.
+	// What was acknowledged is noted at once, and survives the end of the node's process; after a power cut the last moments may be delivered again.
+	//
+	// Limits: at most `max_in_flight` deliveries of a call are unanswered; 16 calls a consumer. The node stops reading a caller that does not read.
+	//
+	// To end, stop sending: what is unanswered then goes to another call, and does not count as an attempt. If the connection is lost it counts.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST), FAILED_PRECONDITION (CONSUMER_BUSY: another call has it open with other settings), RESOURCE_EXHAUSTED
+	// (TOO_MANY_CONSUMERS), NOT_FOUND (CONSUMER_DELETED: somebody deleted it meanwhile), UNAVAILABLE (SHUTTING_DOWN: call again).
+	Consume(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConsumeRequest, ConsumeResponse], error)
 	// GetEvent returns one event by its offset, or by source and id.
 	//
 	// Guarantee: what it returns is durable. Looking up by source and id works for streams of the site that is called.
@@ -133,6 +149,19 @@ func (c *eventServiceClient) Subscribe(ctx context.Context, in *SubscribeRequest
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type EventService_SubscribeClient = grpc.ServerStreamingClient[SubscribeResponse]
+
+func (c *eventServiceClient) Consume(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ConsumeRequest, ConsumeResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &EventService_ServiceDesc.Streams[2], EventService_Consume_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ConsumeRequest, ConsumeResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type EventService_ConsumeClient = grpc.BidiStreamingClient[ConsumeRequest, ConsumeResponse]
 
 func (c *eventServiceClient) GetEvent(ctx context.Context, in *GetEventRequest, opts ...grpc.CallOption) (*GetEventResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -198,6 +227,21 @@ type EventServiceServer interface {
 	// OFFSET_TRIMMED with `earliest_offset`), DATA_LOSS (CORRUPT_BLOCK),
 	// UNAVAILABLE (SHUTTING_DOWN: call again with the last cursor).
 	Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error
+	// Consume reads streams through a durable consumer: the node remembers what was acknowledged, delivers again what was not, and sets aside what
+	// cannot be dealt with. The first request opens the consumer; it is made if there is none of that name.
+	//
+	// Guarantee: an event is delivered until it is acknowledged, parked or discarded: at least once, so recognize `(source, id)` where twice would
+	// matter. The events of one subject in one stream come in offset order, the next one only when the one before is dealt with; when one is
+	// parked, later ones of its subject wait behind it, and other subjects go on. Several calls that open the same consumer share its events.
+	// What was acknowledged is noted at once, and survives the end of the node's process; after a power cut the last moments may be delivered again.
+	//
+	// Limits: at most `max_in_flight` deliveries of a call are unanswered; 16 calls a consumer. The node stops reading a caller that does not read.
+	//
+	// To end, stop sending: what is unanswered then goes to another call, and does not count as an attempt. If the connection is lost it counts.
+	//
+	// Errors: INVALID_ARGUMENT (INVALID_REQUEST), FAILED_PRECONDITION (CONSUMER_BUSY: another call has it open with other settings), RESOURCE_EXHAUSTED
+	// (TOO_MANY_CONSUMERS), NOT_FOUND (CONSUMER_DELETED: somebody deleted it meanwhile), UNAVAILABLE (SHUTTING_DOWN: call again).
+	Consume(grpc.BidiStreamingServer[ConsumeRequest, ConsumeResponse]) error
 	// GetEvent returns one event by its offset, or by source and id.
 	//
 	// Guarantee: what it returns is durable. Looking up by source and id works for streams of the site that is called.
@@ -226,6 +270,9 @@ func (UnimplementedEventServiceServer) PublishStream(grpc.BidiStreamingServer[Pu
 }
 func (UnimplementedEventServiceServer) Subscribe(*SubscribeRequest, grpc.ServerStreamingServer[SubscribeResponse]) error {
 	return status.Error(codes.Unimplemented, "method Subscribe not implemented")
+}
+func (UnimplementedEventServiceServer) Consume(grpc.BidiStreamingServer[ConsumeRequest, ConsumeResponse]) error {
+	return status.Error(codes.Unimplemented, "method Consume not implemented")
 }
 func (UnimplementedEventServiceServer) GetEvent(context.Context, *GetEventRequest) (*GetEventResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetEvent not implemented")
@@ -289,6 +336,13 @@ func _EventService_Subscribe_Handler(srv interface{}, stream grpc.ServerStream) 
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type EventService_SubscribeServer = grpc.ServerStreamingServer[SubscribeResponse]
+
+func _EventService_Consume_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(EventServiceServer).Consume(&grpc.GenericServerStream[ConsumeRequest, ConsumeResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type EventService_ConsumeServer = grpc.BidiStreamingServer[ConsumeRequest, ConsumeResponse]
 
 func _EventService_GetEvent_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetEventRequest)
@@ -357,6 +411,12 @@ var EventService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Subscribe",
 			Handler:       _EventService_Subscribe_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Consume",
+			Handler:       _EventService_Consume_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "plantmesh/event/v1/service.proto",
