@@ -1,7 +1,9 @@
 package plantmesh_test
 
 import (
+	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,4 +78,41 @@ func numbered(b *testing.B, n int) *eventv1.Event {
 	e := event(b, 0)
 	e.Id, e.Time = fmt.Sprintf("report-%d", n), timestamppb.New(time.Unix(int64(n), 0))
 	return e
+}
+
+// BenchmarkConsume works through a backlog with a durable consumer of a real node, as many events at once as its name says. Each event is
+// about an order of its own, and acknowledged at once.
+func BenchmarkConsume(b *testing.B) {
+	for _, inFlight := range []int{1, 32, 256} {
+		b.Run(fmt.Sprint(inFlight), func(b *testing.B) {
+			client := benchClient(b)
+			publisher := client.Publisher(b.Context())
+			var batch []*eventv1.Event
+			for n := range b.N {
+				if batch = append(batch, about(b, fmt.Sprintf("WO-%d", n), n)); len(batch) < 500 && n < b.N-1 {
+					continue
+				}
+				if _, err := publisher.Send(b.Context(), batch...); err != nil {
+					b.Fatal(err)
+				}
+				batch = nil
+			}
+			if err := publisher.Close(); err != nil {
+				b.Fatal(err)
+			}
+			var done atomic.Int64
+			ctx, stop := context.WithCancel(b.Context())
+			b.ResetTimer()
+			err := client.Consume(ctx, plantmesh.ConsumerConfig{Name: "bench", Streams: []string{"*/*"}, MaxInFlight: inFlight}, func(context.Context, *plantmesh.Delivery) error {
+				if done.Add(1) == int64(b.N) {
+					stop()
+				}
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
 }

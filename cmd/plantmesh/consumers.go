@@ -39,6 +39,9 @@ func newListConsumers() *cobra.Command {
 			if asJSON {
 				return writeMessage(cmd.OutOrStdout(), list)
 			}
+			if len(list.GetConsumers()) == 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), "no consumers: clients make them with Consume")
+			}
 			t := newTable(cmd.OutOrStdout(), fmt.Sprintf("CONSUMERS (%d)", len(list.GetConsumers())), "CONSUMER", "STREAMS", "OPEN", "BEHIND", "DONE", "PARKED", "PROBLEM")
 			for _, one := range list.GetConsumers() {
 				t.row(one.GetName(), readsOf(one), openness(one), behind(one), one.GetCounts().GetApplied(), one.GetParkedSubjects(), one.GetProblem())

@@ -55,6 +55,9 @@ func newListParked() *cobra.Command {
 		if asJSON {
 			return writeMessage(cmd.OutOrStdout(), list)
 		}
+		if list.GetTotalParked() == 0 {
+			fmt.Fprintln(cmd.OutOrStdout(), "nothing is parked")
+		}
 		t := newTable(cmd.OutOrStdout(), fmt.Sprintf("PARKED (%d)", list.GetTotalParked()), "STREAM", "SUBJECT", "OFFSET", "EVENTS", "ATTEMPTS", "REASON")
 		for _, p := range list.GetParked() {
 			t.row(p.GetStream(), p.GetSubject(), p.GetOffset(), p.GetEvents(), p.GetAttempts(), p.GetReason())
