@@ -1,6 +1,7 @@
 package plantmesh_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,6 +68,17 @@ func TestGuaranteesNameTestsThatExist(t *testing.T) {
 	for _, name := range named {
 		if !slices.Contains(existing, name[1]) {
 			t.Errorf("%s is nowhere", name[1])
+		}
+	}
+}
+
+// Every invariant has a row, and every row a test.
+func TestGuaranteesHoldEveryInvariant(t *testing.T) {
+	page := read(t, "docs/guarantees.md")
+	for i := 1; i <= 10; i++ {
+		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \|.*$`, i)).FindString(page)
+		if !strings.Contains(row, "`Test") {
+			t.Errorf("invariant %d: %q names no test", i, row)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (f *diskFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: f.free.Load(), TotalBytes: 1 << 40}, nil
 }
 
-func TestDiskReserveRefusesNewEventsAndKeepsServing(t *testing.T) {
+func TestFullDiskRefusesNewWorkAndKeepsServing(t *testing.T) {
 	fs := &diskFS{FS: vfs.NewMem()}
 	fs.free.Store(10 << 30)
 	origin := openAt(t, vfs.NewMem(), "plant-b")

@@ -129,7 +129,7 @@ func drawLife(t *rapid.T) life {
 
 // Whatever fails, parks, blocks, stops or loses power, and whenever: no event is lost, none is counted twice, and no subject's
 // order is broken.
-func TestFailuresAndCrashesBreakNoOrderAndLoseNothing(t *testing.T) {
+func TestOrderPerSubjectHoldsWhateverFailsAndCrashes(t *testing.T) {
 	warm(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		l := drawLife(rt)
