@@ -71,7 +71,7 @@ func extract(archive []byte, dir string) error {
 	}
 }
 
-// startPrevious runs a site of the previous version as a process, until the test or end ends it.
+// startPrevious runs a site of the previous version as a process, until the test or end ends it. It listens when this returns.
 func (c *cluster) startPrevious(cfg config.Config) (end func()) {
 	c.t.Helper()
 	if testing.Short() {
@@ -108,6 +108,13 @@ func (c *cluster) startPrevious(cfg config.Config) (end func()) {
 		}
 	})
 	c.t.Cleanup(end)
+	until(c.t, "the previous version listens", func() bool {
+		conn, err := net.Dial("tcp", cfg.Listen)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
 	return end
 }
 
