@@ -74,7 +74,7 @@ const entryOverhead = 128
 // again.
 //
 // Errors: *plantmesh.ConflictError with the index of the entry; plantmesh.ErrInvalidRequest for a stream of another site;
-// ErrBatchTooLarge for an event that no block can hold; ErrDiskReserve; ErrTooManyPending while the disk cannot keep up; ErrShuttingDown;
+// ErrBatchTooLarge for an event that no block can hold; ErrDiskReserve, but not for what is recorded already; ErrTooManyPending while the disk cannot keep up; ErrShuttingDown;
 // ErrStorageFailed; those of ctx.
 func (l *Log) Append(ctx context.Context, w Write) ([]Receipt, error) {
 	p, err := l.Submit(w)
@@ -107,7 +107,7 @@ func (l *Log) Submit(w Write) (*Pending, error) {
 		p.bytes += len(event) + entryOverhead
 	}
 	if len(p.entries) > 0 {
-		if err := l.reserve.admit(p.bytes); err != nil {
+		if err := l.reserve.admit(p.bytes); err != nil && !l.allRecorded(p.entries) {
 			return nil, fmt.Errorf("append: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -52,4 +53,26 @@ func (r *reserve) admit(bytes int) error {
 	}
 	return fmt.Errorf("%w: %s has %d MB free, %d MB are kept free (limits.disk_reserve): make room there, or shorten the retention; reading and replicating from here go on",
 		plantmesh.ErrDiskReserve, r.dir, r.free>>20, r.least>>20)
+}
+
+// allRecorded tells whether every event is durable already, in any incarnation: answering it takes no room on the disk. Whoever
+// does not know whether a publish worked repeats it, also while the disk is full.
+func (l *Log) allRecorded(entries []pendingEntry) bool {
+	for _, e := range entries {
+		all, err := l.Incarnations(e.stream)
+		if err != nil {
+			return false
+		}
+		found := false
+		for _, head := range all {
+			_, err := l.LookupOf(e.stream, head.Incarnation, e.source, e.id)
+			if found = found || err == nil; err != nil && !errors.Is(err, plantmesh.ErrEventNotFound) {
+				return false
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
 }

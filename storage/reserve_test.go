@@ -56,6 +56,14 @@ func TestFullDiskRefusesNewWorkAndKeepsServing(t *testing.T) {
 		if _, err := l.AppendBlocks(t.Context(), "plant-b/production", blocks[1:]); !errors.Is(err, plantmesh.ErrDiskReserve) {
 			t.Errorf("a replica: %v", err)
 		}
+		repeated := storage.Write{Entries: []storage.Entry{{Stream: production, Event: &eventv1.Event{Id: "1", Source: "//test", Time: timestamppb.New(time.Unix(1, 0))}}}}
+		if receipts, err := l.Append(t.Context(), repeated); err != nil || !receipts[0].Duplicate || receipts[0].Offset != 1 {
+			t.Errorf("a publish that was recorded already, repeated: %+v, %v", receipts, err)
+		}
+		repeated.Entries = append(repeated.Entries, storage.Entry{Stream: production, Event: &eventv1.Event{Id: "2", Source: "//test"}})
+		if _, err := l.Append(t.Context(), repeated); !errors.Is(err, plantmesh.ErrDiskReserve) {
+			t.Errorf("repeated with a new event: %v", err)
+		}
 		if e, err := l.Get(production, 1); err != nil || e.GetEvent().GetId() != "1" {
 			t.Errorf("reading: %v", err)
 		}
