@@ -36,6 +36,9 @@ func (c *classes) learn(s plantmesh.StreamName, class catalogv1.Class, by plantm
 	}
 }
 
+// ClassOf is the class of a stream, as it is served and shown.
+func (m *Mesh) ClassOf(s plantmesh.StreamName) catalogv1.Class { return m.classOf(s) }
+
 // classOf is the class of a stream: as configured here, else as told, else the catalog's.
 func (m *Mesh) classOf(s plantmesh.StreamName) catalogv1.Class {
 	if m.cfg.ClassOf != nil {

@@ -37,6 +37,9 @@ type Config struct {
 	// Dial opens a connection to a peer; nil: TCP. TLS is laid over what it returns.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
+	// Refused is told of each call of a peer that the export policy does not allow, and must not block; nil: nobody is.
+	Refused func(Refusal)
+
 	// SigningKey signs this site's streams; required.
 	SigningKey *plantmesh.SigningKey
 

@@ -263,7 +263,9 @@ func (p *puller) failed(src *source, err error, lasted time.Duration) {
 	src.until = time.Now().Add(pause)
 	p.mu.Unlock()
 	address := src.session.link.address
-	if p.replica.waits(state, address, reason) {
+	news := p.replica.waits(state, address, reason)
+	p.replica.because(err)
+	if news {
 		p.mesh.logger.Warn("replication interrupted", slog.String("stream", string(p.name)), slog.String("peer", address),
 			slog.String("reason", reason), slog.Duration("retry_in", pause))
 	}

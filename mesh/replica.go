@@ -49,6 +49,7 @@ type replica struct {
 	link   string
 	state  adminv1.ReplicaState
 	reason string
+	err    error            // why it is stalled, as it is known to errors.Is
 	held   plantmesh.Offset // durable here, as far as this run appended it
 	source plantmesh.Offset // the source's head
 	time   time.Time        // its recording time
@@ -70,7 +71,7 @@ func (r *replica) heard(source plantmesh.Offset, at time.Time) {
 func (r *replica) receiving(link string, held plantmesh.Offset) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.link, r.state, r.reason = link, adminv1.ReplicaState_REPLICA_STATE_CATCHING_UP, ""
+	r.link, r.state, r.reason, r.err = link, adminv1.ReplicaState_REPLICA_STATE_CATCHING_UP, "", nil
 	r.held, r.moved = held, time.Now()
 }
 
@@ -87,7 +88,7 @@ func (r *replica) waits(state adminv1.ReplicaState, link, reason string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	news := r.reason != reason || r.state != state
-	r.link, r.state, r.reason = link, state, reason
+	r.link, r.state, r.reason, r.err = link, state, reason, nil
 	return news
 }
 
@@ -113,7 +114,7 @@ func (r *replica) unlinked() {
 func (r *replica) status() Replica {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := Replica{Stream: r.stream, Link: r.link, State: r.state, SourceOffset: r.source, Reason: r.reason}
+	s := Replica{Stream: r.stream, Link: r.link, State: r.state, SourceOffset: r.source, Reason: r.reason, Err: r.err}
 	if r.state == adminv1.ReplicaState_REPLICA_STATE_SCHEDULED {
 		s.Opens = r.opens
 	}

@@ -56,6 +56,7 @@ func (m *Mesh) serveReplicate(stream replicateServer) error {
 	key := followerKey{site: caller.Site, stream: name}
 	head, err := m.admit(ctx, name, caller, start)
 	if err != nil {
+		m.refused(caller, ActionReplicate, name, err)
 		if _, unknown := m.log.HeadOf(name, 0); unknown == nil {
 			m.followers.refuse(key, err.Error())
 		}
@@ -199,7 +200,8 @@ func (s *serving) send(ctx context.Context, head plantmesh.Head) error {
 // blocks sends one frame of what follows.
 func (s *serving) blocks(ctx context.Context, head plantmesh.Head) error {
 	if err := s.mesh.mayExport(s.name, s.caller); err != nil {
-		return err // the rules may have changed since the call began
+		s.mesh.refused(s.caller, ActionReplicate, s.name, err) // the rules may have changed since the call began
+		return err
 	}
 	checkpoints, err := s.relayed() // before the blocks: the newest one moves on with the head, and is kept at no other place
 	if err != nil {

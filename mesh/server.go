@@ -202,6 +202,7 @@ func (m *Mesh) serveChain(ctx context.Context, r *peerv1.GetChainRequest) (*peer
 		return nil, fmt.Errorf("%w: %w", plantmesh.ErrInvalidRequest, err)
 	}
 	if err := m.mayExport(name, caller); err != nil {
+		m.refused(caller, ActionReadChain, name, err)
 		return nil, err
 	}
 	head, err := m.servedHead(name, plantmesh.Incarnation(r.GetIncarnation()))

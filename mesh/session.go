@@ -111,6 +111,7 @@ func (s *session) run(ctx context.Context) error {
 	group.Go(func() error { return s.guard(running) })
 	group.Go(func() error { return s.measure(running) })
 	group.Go(func() error { return s.gossip(running) })
+	group.Go(func() error { return s.ask(running) })
 	return s.conn.why(causeOf(ctx, group.Wait()))
 }
 

@@ -44,6 +44,7 @@ type Replica struct {
 	LagEvents    uint64
 	LagTime      time.Duration // recording time of the source's head minus that of ours
 	Reason       string        // why it is stalled, disconnected, scheduled or slow
+	Err          error         // what stalled it, for errors.Is; nil if that is not known
 	Opens        time.Time     // when its window opens, while it is scheduled
 }
 

@@ -66,6 +66,11 @@ func (p *pullers) review() {
 		}
 		signal(puller.news) // its windows may be others
 	}
+	for _, name := range p.mesh.replicas.names() {
+		if p.table[name] == nil && !p.mesh.wants(name) {
+			p.mesh.replicas.forget(name) // it was only asked for
+		}
+	}
 	sessions := make([]*session, 0, len(p.sessions))
 	for s := range p.sessions {
 		sessions = append(sessions, s)
