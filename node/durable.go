@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/api"
 	"github.com/plantmesh/plantmesh/node/consumers"
+	"github.com/plantmesh/plantmesh/node/exceptions"
 	"github.com/plantmesh/plantmesh/node/retention"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
@@ -50,3 +52,26 @@ func (d durable) Delete(name string) error {
 
 // readers are the places up to which they need their streams no more.
 func (d durable) readers() []retention.Reader { return append(d.Readers(), d.erp.readers()...) }
+
+// parkedFor is how long a subject is parked before somebody has to look: what it waits for may be on its way.
+const parkedFor = 30 * time.Second
+
+// parked are the subjects that all have set aside for so long.
+func (d durable) parked() (all []exceptions.ParkedSubject) {
+	for _, about := range d.List() {
+		c, ok := d.Consumer(about.GetName())
+		if !ok || about.GetParkedSubjects() == 0 {
+			continue
+		}
+		for _, p := range c.ParkedSubjects() {
+			if time.Since(p.GetSince().AsTime()) < parkedFor {
+				continue
+			}
+			all = append(all, exceptions.ParkedSubject{
+				Consumer: about.GetName(), Stream: plantmesh.StreamName(p.GetStream()), Subject: p.GetSubject(),
+				Event: fmt.Sprintf("%s@%d (%s)", p.GetEventType(), p.GetOffset(), p.GetEventId()), Reason: p.GetReason(),
+			})
+		}
+	}
+	return all
+}

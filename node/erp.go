@@ -30,7 +30,7 @@ type erp struct {
 	consumer *consumer.Consumer
 }
 
-func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, logger *slog.Logger) (*erp, error) {
+func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, about *watch, logger *slog.Logger) (*erp, error) {
 	if cfg.Odoo == nil {
 		return nil, nil
 	}
@@ -39,7 +39,7 @@ func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, logger 
 		return nil, err
 	}
 	c, err := consumer.New(consumer.Config{
-		Name: odooOwner, Match: func(plantmesh.StreamName) bool { return true }, Tracing: tracing,
+		Name: odooOwner, Match: func(plantmesh.StreamName) bool { return true }, Tracing: tracing, Jumped: func(j consumer.Jump) { about.consumerJumped(odooOwner, j) },
 		Concurrency: cfg.Odoo.Concurrency * cfg.Odoo.Batch, // the applier joins what waits at the same time into one call
 	}, disk.log, disk.state.Owner(odooOwner), applier, logger)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"golang.org/x/sync/errgroup"
 
@@ -26,7 +27,7 @@ import (
 // Version of the software, as peers and people see it. The linker may set it.
 var Version = "0.1.0-dev"
 
-// flushTimeout bounds how long traces may take to leave when the node stops.
+// flushTimeout bounds how long traces and metrics may take to leave when the node stops.
 const flushTimeout = 3 * time.Second
 
 // Option changes how a node runs, for programs that embed one, and tests.
@@ -37,6 +38,7 @@ type options struct {
 	listener   net.Listener
 	dial       func(ctx context.Context, address string) (net.Conn, error)
 	processors []sdktrace.SpanProcessor
+	readers    []sdkmetric.Reader
 }
 
 // WithReady has a function called once the node serves, with the address it listens on.
@@ -53,6 +55,11 @@ func WithDial(dial func(ctx context.Context, address string) (net.Conn, error)) 
 // WithSpanProcessor gives the node's spans to a further taker.
 func WithSpanProcessor(p sdktrace.SpanProcessor) Option {
 	return func(o *options) { o.processors = append(o.processors, p) }
+}
+
+// WithMetricReader gives the node's metrics to a further taker.
+func WithMetricReader(r sdkmetric.Reader) Option {
+	return func(o *options) { o.readers = append(o.readers, r) }
 }
 
 // component is a part of a node that runs.
@@ -77,15 +84,11 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return err
 	}
-	tracing, err := startTracing(ctx, cfg, o.processors, logger)
+	tracing, metrics, flush, err := telemetryOf(ctx, cfg, o, logger)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
-		defer cancel()
-		_ = tracing.Shutdown(flush) // spans that are lost were said to be lost already
-	}()
+	defer flush()
 	disk, err := openStores(cfg, logger)
 	if err != nil {
 		return err
@@ -103,7 +106,8 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if len(cfg.Peers) > 0 {
 		disk.log.Hold() // until the mesh has looked whether peers hold more of this site's streams
 	}
-	m, err := mesh.New(meshConfig(cfg, key, o.dial), creds, disk.log, observer(tracing), logger)
+	about := newWatch(cfg, disk, metrics, logger)
+	m, err := mesh.New(meshConfig(cfg, key, o.dial, about), creds, disk.log, observer(tracing), logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -112,7 +116,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	erp, err := newERP(cfg, disk, tracing, logger)
+	erp, err := newERP(cfg, disk, tracing, about, logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -120,6 +124,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	named.OnJump(about.consumerJumped)
 	readers := durable{Registry: named, erp: erp}
 	keeper, err := newKeeper(cfg, disk.log, m, readers.readers, logger)
 	if err != nil {
@@ -129,11 +134,16 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	scrubber := scrub.New(disk.log, m, cfg.Limits.ScrubBytesPerSecond, logger)
+	if err := about.look(disk, m, scrubber, readers.parked, logger); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	server := api.NewServer(
 		api.Config{Self: creds.Identity(), Version: Version, Enterprise: cfg.Odoo != nil, Admins: cfg.Admins, Started: started, Copies: copyRules(cfg)},
 		api.Parts{
-			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, Subscriptions: subscriptions, Retention: keeper, Consumers: readers, Tracing: tracing, Latency: &latency,
-			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill},
+			Transport: m.ServerCredentials(), Log: disk.log, Origins: m, Copies: m, ClassOf: m.ClassOf, Subscriptions: subscriptions, Retention: keeper, Consumers: readers, Tracing: tracing, Latency: &latency,
+			Status: []func(*adminv1.GetStatusResponse){func(s *adminv1.GetStatusResponse) { fillMesh(s, m.Status()) }, in.fill, erp.fill, about.fill},
+			OnJump: about.subscriptionJumped, OnRefused: about.refusedCall,
 		}, logger)
 	m.Register(server)
 
@@ -142,10 +152,11 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		{"mesh", m.Run},
 		{"retention", keeper.Run},
 		{"consumers", named.Run},
-		{"scrub", scrub.New(disk.log, m, cfg.Limits.ScrubBytesPerSecond, logger).Run},
+		{"scrub", scrubber.Run},
 	}
 	parts = append(parts, in.components()...)
 	parts = append(parts, erp.components()...)
+	parts = append(parts, about.components()...)
 	logger.Info("node serves", "site", cfg.Site, "mesh", cfg.Mesh, "address", listener.Addr().String(), "version", Version, "start", time.Since(started))
 	if o.ready != nil {
 		o.ready(listener.Addr())
@@ -196,14 +207,6 @@ func credentials(cfg config.Config) (*plantmesh.Credentials, error) {
 		cfg.TLS.Cert, sentinel, key, value, id, key, has)
 }
 
-func startTracing(ctx context.Context, cfg config.Config, processors []sdktrace.SpanProcessor, logger *slog.Logger) (*telemetry.Tracing, error) {
-	t := telemetry.Config{Mesh: cfg.Mesh, Site: cfg.Site, Version: Version, Processors: processors, SampleRatio: config.DefaultSampleRatio}
-	if cfg.Telemetry != nil {
-		t.Endpoint, t.SampleRatio = cfg.Telemetry.OTLPEndpoint, cfg.Telemetry.SampleRatio
-	}
-	return telemetry.New(ctx, t, logger)
-}
-
 // observer is nil without tracing, so that the mesh looks into no block.
 func observer(t *telemetry.Tracing) mesh.Observer {
 	if !t.On() {
@@ -235,10 +238,10 @@ func copyRules(cfg config.Config) func(string) api.CopyRule {
 	}
 }
 
-func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.Context, string) (net.Conn, error)) mesh.Config {
+func meshConfig(cfg config.Config, key *plantmesh.SigningKey, dial func(context.Context, string) (net.Conn, error), about *watch) mesh.Config {
 	m := mesh.Config{
 		Region: cfg.Region, Version: Version, Peers: cfg.Peers, Outbound: cfg.Reach == config.ReachOutbound, Advertise: cfg.Advertise, ClockSkew: cfg.Limits.ClockSkew, Export: []mesh.ExportRule{},
-		SigningKey: key, Dial: dial,
+		SigningKey: key, Dial: dial, Refused: about.refusedPeer,
 		ClassOf: func(s plantmesh.StreamName) catalogv1.Class { return cfg.StreamOf(s).ClassRule() },
 	}
 	for _, s := range cfg.Subscriptions {

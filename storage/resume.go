@@ -26,6 +26,19 @@ const (
 	JumpLost
 )
 
+// String is the kind in a word, for metrics and people.
+func (k JumpKind) String() string {
+	switch k {
+	case JumpTrimmed:
+		return "trimmed"
+	case JumpRecreated:
+		return "recreated"
+	case JumpLost:
+		return "lost"
+	}
+	return "unknown"
+}
+
 // Resume tells where a reader goes on who has dealt with everything up to a position: right there, or elsewhere, and then
 // why. The zero position stands before everything that is held. A position that nothing is behind yet is returned as it is.
 //

@@ -41,7 +41,7 @@ one beyond limits.clock_skew. LAG counts events: what this node has yet to get o
 			if asJSON {
 				return writeMessage(cmd.OutOrStdout(), &adminv1.GetStatusResponse{
 					Node: status.GetNode(), Links: status.GetLinks(), Members: status.GetMembers(), Replicas: status.GetReplicas(), Followers: status.GetFollowers(),
-					ClockSkews: status.GetClockSkews(),
+					ClockSkews: status.GetClockSkews(), Refusals: status.GetRefusals(),
 				})
 			}
 			return printPeers(cmd.OutOrStdout(), status, time.Now())
@@ -65,7 +65,7 @@ func printPeers(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error 
 			trip, clock = short(m.GetRoundTrip().AsDuration()), clockOff(m.GetClockOffset(), m.GetClockSkewed())
 		}
 		t.row(m.GetSite(), m.GetRegion(), m.GetVersion(), enumName(m.GetState(), "MEMBER_STATE_"), ago(m.GetSince(), now), connected(m), trip, clock, in, out,
-			cmp.Or(m.GetReason(), why, whyOut, linkReason(s, m.GetSite())))
+			cmp.Or(m.GetReason(), why, whyOut, linkReason(s, m.GetSite()), refusal(s, m.GetSite())))
 	}
 	for _, l := range s.GetLinks() {
 		if !members[l.GetSite()] {
@@ -137,6 +137,16 @@ func lagOut(s *adminv1.GetStatusResponse, site string) (lag, why string) {
 		return "", ""
 	}
 	return fmt.Sprint(events), why
+}
+
+// refusal is what this node refused a site the last time, since it started.
+func refusal(s *adminv1.GetStatusResponse, site string) string {
+	for _, r := range s.GetRefusals() {
+		if r.GetPeer() == site {
+			return "refused here: " + r.GetDetail()
+		}
+	}
+	return ""
 }
 
 // linkReason says why this node has no link of its own with a site, if it keeps one.

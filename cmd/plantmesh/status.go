@@ -49,7 +49,7 @@ func printStatus(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error
 		fmt.Fprintf(w, "durable publish: %d times, p50 %s, p99 %s, max %s\n", l.GetCount(), short(l.GetP50().AsDuration()), short(l.GetP99().AsDuration()), short(l.GetMax().AsDuration()))
 	}
 	fmt.Fprintln(w)
-	for _, part := range []func(io.Writer, *adminv1.GetStatusResponse, time.Time) error{printStreams, printLinks, printReplicas, printFollowers, printAdapters, printOdoo} {
+	for _, part := range []func(io.Writer, *adminv1.GetStatusResponse, time.Time) error{printExceptions, printStreams, printLinks, printReplicas, printFollowers, printRefusals, printAdapters, printOdoo} {
 		if err := part(w, s, now); err != nil {
 			return err
 		}
@@ -57,14 +57,31 @@ func printStatus(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error
 	return nil
 }
 
+func printExceptions(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error {
+	t := newTable(w, "TO BE LOOKED AT", "SINCE", "KIND", "ABOUT", "WHAT", "WHAT TO DO")
+	for _, e := range s.GetExceptions() {
+		t.row(ago(e.GetRaiseTime(), now), e.GetKind(), e.GetAbout(), e.GetSummary(), e.GetAction())
+	}
+	return t.flush()
+}
+
+// printRefusals writes whom this node refused what: the other side of a replica that stalls there.
+func printRefusals(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error {
+	t := newTable(w, "REFUSED HERE", "WHO", "WHAT", "STREAM", "TIMES", "LAST", "REASON")
+	for _, r := range s.GetRefusals() {
+		t.row(r.GetPeer(), r.GetAction(), r.GetStream(), r.GetCount(), ago(r.GetLastTime(), now), r.GetDetail())
+	}
+	return t.flush()
+}
+
 func printStreams(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error {
-	t := newTable(w, "STREAMS", "STREAM", "EARLIEST", "HEAD", "LAST EVENT", "STORED", "", "RETENTION HELD BACK BY")
+	t := newTable(w, "STREAMS", "STREAM", "CLASS", "EARLIEST", "HEAD", "LAST EVENT", "STORED", "", "RETENTION HELD BACK BY")
 	for _, stream := range s.GetStreams() {
 		kind := "origin"
 		if stream.GetReplica() {
 			kind = "replica"
 		}
-		t.row(stream.GetStream(), stream.GetEarliestOffset(), stream.GetHeadOffset(), ago(stream.GetHeadTime(), now), size(stream.GetStoredBytes()), kind, stream.GetRetentionHold())
+		t.row(stream.GetStream(), enumName(stream.GetClass(), "CLASS_"), stream.GetEarliestOffset(), stream.GetHeadOffset(), ago(stream.GetHeadTime(), now), size(stream.GetStoredBytes()), kind, stream.GetRetentionHold())
 	}
 	return t.flush()
 }

@@ -37,6 +37,7 @@ func (a *admin) GetStatus(context.Context, *adminv1.GetStatusRequest) (*adminv1.
 		Streams: streamMessages(a.parts.Log.Streams()),
 	}
 	for _, s := range status.GetStreams() {
+		s.Class = a.parts.ClassOf(plantmesh.StreamName(s.GetStream()))
 		s.RetentionHold = a.parts.Retention.Hold(plantmesh.StreamName(s.GetStream()))
 	}
 	fillDamage(status.GetStreams(), a.parts.Log.Damages())

@@ -25,10 +25,12 @@ import (
 // guard stands before every call: it tells who calls, whether they may, whether the request keeps the schema's rules, and
 // turns what comes back into a status.
 type guard struct {
-	self    plantmesh.Identity
-	admins  []string
-	logger  *slog.Logger
-	running context.Context //nolint:containedctx // of Server.Run, set before the first call; streams end with it
+	self   plantmesh.Identity
+	admins []string
+	logger *slog.Logger
+
+	onRefused func(caller plantmesh.Identity, method string, refused error) // nil: nobody is told
+	running   context.Context                                               //nolint:containedctx // of Server.Run, set before the first call; streams end with it
 }
 
 func (g *guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
@@ -79,12 +81,19 @@ func validate(m any) error {
 	return nil
 }
 
-// admit opens each service to its audience.
+// admit opens each service to its audience, and tells of who is not of it.
 func (g *guard) admit(ctx context.Context, method string) error {
 	caller, err := callerOf(ctx)
 	if err != nil {
 		return err
 	}
+	if err = g.mayCall(caller, method); err != nil && g.onRefused != nil {
+		g.onRefused(caller, method, err)
+	}
+	return err
+}
+
+func (g *guard) mayCall(caller plantmesh.Identity, method string) error {
 	service, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
 	switch service {
 	case eventv1.EventService_ServiceDesc.ServiceName:

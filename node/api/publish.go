@@ -34,6 +34,8 @@ type events struct {
 	logger  *slog.Logger
 
 	copies    Copies
+	classOf   func(plantmesh.StreamName) catalogv1.Class
+	onJump    func(plantmesh.StreamName, storage.Jump)
 	latency   *telemetry.Latency // of durable publishing
 	consumers Consumers
 	receivers sync.WaitGroup // goroutines of PublishStream and Consume
@@ -97,6 +99,9 @@ func checkSize(count, bytes int) error {
 func (s *events) mayPublish(t plantmesh.EventType) error {
 	if slices.Contains(t.Owners, catalogv1.Owner_OWNER_SITE) || s.cfg.Enterprise && slices.Contains(t.Owners, catalogv1.Owner_OWNER_ENTERPRISE) {
 		return nil
+	}
+	if slices.Contains(t.Owners, catalogv1.Owner_OWNER_NODE) {
+		return fmt.Errorf("%s at %s: %w: only nodes publish it, about themselves", t.Name, s.cfg.Self.Site, plantmesh.ErrNotOwner)
 	}
 	return fmt.Errorf("%s at %s: %w: its owner is the site that faces the ERP; publish it there", t.Name, s.cfg.Self.Site, plantmesh.ErrNotOwner)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	catalogv1 "github.com/plantmesh/plantmesh/proto/plantmesh/catalog/v1"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 	peerv1 "github.com/plantmesh/plantmesh/proto/plantmesh/peer/v1"
 	"github.com/plantmesh/plantmesh/storage"
@@ -50,9 +51,13 @@ type Parts struct {
 	Origins Origins
 	Copies  Copies
 
+	ClassOf       func(plantmesh.StreamName) catalogv1.Class
 	Subscriptions Subscriptions
 	Retention     Retention
 	Consumers     Consumers
+
+	OnJump    func(plantmesh.StreamName, storage.Jump)                      // told of each gap and reset that a subscription is answered with; nil: nobody
+	OnRefused func(caller plantmesh.Identity, method string, refused error) // told of each call by who may not make it; nil: nobody
 
 	Tracing *telemetry.Tracing
 	Latency *telemetry.Latency // of durable publishing
@@ -68,7 +73,7 @@ type Server struct {
 
 // NewServer prepares a server.
 func NewServer(cfg Config, parts Parts, logger *slog.Logger) *Server {
-	s := &Server{guard: &guard{self: cfg.Self, admins: cfg.Admins, logger: logger}}
+	s := &Server{guard: &guard{self: cfg.Self, admins: cfg.Admins, onRefused: parts.OnRefused, logger: logger}}
 	options := append(mesh.ServerOptions(),
 		grpc.Creds(newHandshake(parts.Transport, logger)),
 		grpc.MaxRecvMsgSize(maxReceiveBytes),
@@ -82,7 +87,7 @@ func NewServer(cfg Config, parts Parts, logger *slog.Logger) *Server {
 			otelgrpc.WithFilter(traced))))
 	}
 	s.grpc = grpc.NewServer(options...)
-	s.events = &events{cfg: cfg, log: parts.Log, copies: parts.Copies, consumers: parts.Consumers, tracing: parts.Tracing, latency: parts.Latency, logger: logger}
+	s.events = &events{cfg: cfg, log: parts.Log, copies: parts.Copies, consumers: parts.Consumers, tracing: parts.Tracing, classOf: parts.ClassOf, onJump: parts.OnJump, latency: parts.Latency, logger: logger}
 	eventv1.RegisterEventServiceServer(s.grpc, s.events)
 	adminv1.RegisterAdminServiceServer(s.grpc, newAdmin(cfg, parts))
 	return s

@@ -53,7 +53,11 @@ func (s *events) find(all []plantmesh.Head, key *eventv1.EventKey) (at storage.P
 
 // ListStreams lists what is held here; see the protocol.
 func (s *events) ListStreams(context.Context, *eventv1.ListStreamsRequest) (*eventv1.ListStreamsResponse, error) {
-	return &eventv1.ListStreamsResponse{Streams: streamMessages(s.log.Streams())}, nil
+	list := streamMessages(s.log.Streams())
+	for _, one := range list {
+		one.Class = s.classOf(plantmesh.StreamName(one.GetStream()))
+	}
+	return &eventv1.ListStreamsResponse{Streams: list}, nil
 }
 
 // fillDamage writes what is damaged into the streams that it is of.

@@ -28,6 +28,7 @@ type subscription struct {
 	stream plantmesh.StreamName
 	filter filter.Filter
 	out    grpc.ServerStreamingServer[eventv1.SubscribeResponse]
+	onJump func(plantmesh.StreamName, storage.Jump)
 
 	at   storage.Position // everything up to here was delivered or filtered out
 	told storage.Position // the caller's cursor
@@ -49,7 +50,7 @@ func (s *events) Subscribe(req *eventv1.SubscribeRequest, out grpc.ServerStreami
 	if err != nil {
 		return err
 	}
-	sub := &subscription{log: s.log, stream: name, filter: filter.New(req.GetTypes(), req.GetSubjects()), out: out, at: at, told: at}
+	sub := &subscription{log: s.log, stream: name, filter: filter.New(req.GetTypes(), req.GetSubjects()), out: out, onJump: s.onJump, at: at, told: at}
 	return sub.run(out.Context(), req.GetUntilHead(), head)
 }
 
@@ -164,6 +165,9 @@ func (s *subscription) jump() (moved bool, err error) {
 		return false, err
 	}
 	s.at = to
+	if s.onJump != nil {
+		s.onJump(s.stream, *jump)
+	}
 	frame := &eventv1.SubscribeResponse{Cursor: s.cursor()}
 	if jump.Kind == storage.JumpRecreated {
 		reset := &eventv1.HistoryReset{

@@ -36,7 +36,7 @@ type Config struct {
 
 	Adapters  []Adapter    `yaml:"adapters,omitempty"`  // how the plant's systems come in
 	Odoo      *odoo.Config `yaml:"odoo,omitempty"`      // only where the node faces Odoo
-	Telemetry *Telemetry   `yaml:"telemetry,omitempty"` // omitted: no tracing
+	Telemetry *Telemetry   `yaml:"telemetry,omitempty"` // omitted: no tracing and no metrics
 	Limits    Limits       `yaml:"limits"`
 }
 
@@ -89,7 +89,7 @@ type Adapter struct {
 	SettleSeconds float64 `yaml:"settle_seconds"`
 }
 
-// Telemetry says where traces go.
+// Telemetry says where traces and metrics go.
 type Telemetry struct {
 	OTLPEndpoint string  `yaml:"otlp_endpoint"` // http://host:port of an OTLP gRPC collector; https for TLS
 	SampleRatio  float64 `yaml:"sample_ratio"`  // share of untraced calls that begin a trace, 0 to 1

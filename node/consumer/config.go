@@ -39,6 +39,8 @@ type Config struct {
 	Wants  func(*eventv1.Event) bool               // which events of these; the others count as ignored; nil: all
 	OnJump func(ctx context.Context, j Jump) error // hears of each jump before anything behind it is delivered; an error has it told again; nil: nobody
 
+	Jumped func(Jump) // told of each jump once it is noted, and must not block; nil: nobody
+
 	Tracing *telemetry.Tracing // makes a span of each attempt at a traced event; nil: none
 
 	// MaxAttempts is how often an event is delivered before its subject is parked, whatever the answers; attempts outlive a restart. 0: as often

@@ -63,7 +63,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 	}
 	c.lanes = newLanes(cfg, c.perform)
 	c.reader = &reader{
-		log: log, ledger: l, match: cfg.Match, wants: cfg.Wants, onJump: cfg.OnJump, admit: c.lanes.admit, logger: logger,
+		log: log, ledger: l, match: cfg.Match, wants: cfg.Wants, onJump: cfg.OnJump, jumped: cfg.Jumped, admit: c.lanes.admit, logger: logger,
 		commit: c.committer.commit, known: map[plantmesh.StreamName]bool{}, problems: map[plantmesh.StreamName]string{},
 	}
 	return c, nil

@@ -29,6 +29,7 @@ type reader struct {
 	match  func(plantmesh.StreamName) bool
 	wants  func(*eventv1.Event) bool               // nil: all
 	onJump func(ctx context.Context, j Jump) error // nil: nobody
+	jumped func(Jump)                              // nil: nobody
 	admit  func(ctx context.Context, t task) error
 	logger *slog.Logger
 
@@ -235,6 +236,9 @@ func (r *reader) jump(ctx context.Context, s *source) (moved bool, err error) {
 	s.incarnation, s.read, s.ahead = to.Incarnation, to.Offset, map[plantmesh.Offset]struct{}{}
 	r.logger.WarnContext(ctx, "a stream goes on elsewhere: events that may have been there are not any more", "stream", string(s.name),
 		"incarnation", uint64(at.Incarnation), "read", uint64(at.Offset), "to_incarnation", uint64(to.Incarnation), "to", uint64(to.Offset))
+	if r.jumped != nil {
+		r.jumped(j)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.jumps = append(r.jumps, j)

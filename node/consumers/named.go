@@ -44,6 +44,7 @@ func (n *Named) prepare() error {
 	n.mu.Unlock()
 	cfg := config(name, settings, n.registry.tracing)
 	cfg.OnJump = n.jump
+	cfg.Jumped = func(j consumer.Jump) { n.registry.jumped(name, j) }
 	c, err := consumer.New(cfg, n.registry.log, n.registry.state.Owner(ownerPrefix+name), n, n.registry.logger)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/consumer"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
@@ -41,6 +42,7 @@ type Registry struct {
 	owner   *storage.Owner
 	tracing *telemetry.Tracing
 	logger  *slog.Logger
+	jumped  func(name string, j consumer.Jump) // set before Run
 
 	running context.Context //nolint:containedctx // of Run; set before started is closed
 	started chan struct{}
@@ -53,6 +55,7 @@ type Registry struct {
 func New(log *storage.Log, state *storage.State, tracing *telemetry.Tracing, logger *slog.Logger) (*Registry, error) {
 	r := &Registry{
 		log: log, state: state, owner: state.Owner(ownerRegistry), tracing: tracing, logger: logger,
+		jumped:  func(string, consumer.Jump) {},
 		started: make(chan struct{}), named: map[string]*Named{},
 	}
 	var kept []*adminv1.Consumer
@@ -73,6 +76,9 @@ func New(log *storage.Log, state *storage.State, tracing *telemetry.Tracing, log
 	}
 	return r, err
 }
+
+// OnJump has somebody told of each jump that a consumer has noted. It is called before Run; jumped must not block.
+func (r *Registry) OnJump(jumped func(name string, j consumer.Jump)) { r.jumped = jumped }
 
 // Run lets calls open consumers until ctx ends, and returns when all rest. It runs once.
 func (r *Registry) Run(ctx context.Context) error {

@@ -3,6 +3,7 @@ package scrub
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/plantmesh/plantmesh"
@@ -43,6 +44,8 @@ type Scrubber struct {
 	rate   int // bytes a second
 	logger *slog.Logger
 
+	passes atomic.Uint64 // over the whole log, without a stream that could not be read
+
 	since map[key]time.Time // when damage was found; owned by Run
 }
 
@@ -64,14 +67,18 @@ func New(log Log, peers Peers, bytesPerSecond int, logger *slog.Logger) *Scrubbe
 // Run scrubs until ctx ends.
 func (s *Scrubber) Run(ctx context.Context) error {
 	for {
-		began := time.Now()
+		began, whole := time.Now(), true
 		for _, head := range s.log.AllHeads() {
 			if err := s.stream(ctx, head); err != nil {
 				if ctx.Err() != nil {
 					return nil //nolint:nilerr // the end of the run is none
 				}
 				s.logger.Warn("a stream cannot be scrubbed", "stream", head.Stream, "error", err)
+				whole = false
 			}
+		}
+		if whole {
+			s.passes.Add(1)
 		}
 		for retry := firstRetry; s.Mend(ctx) && time.Since(began) < restAfter; retry = min(2*retry, lastRetry) {
 			if !sleep(ctx, retry) {
@@ -83,6 +90,9 @@ func (s *Scrubber) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// Passes is how often the whole log was read since Run began.
+func (s *Scrubber) Passes() uint64 { return s.passes.Load() }
 
 // stream reads one incarnation.
 func (s *Scrubber) stream(ctx context.Context, head plantmesh.Head) error {

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -21,13 +22,21 @@ const ServiceName = "plantmesh"
 // scope names the instrumentation.
 const scope = "github.com/plantmesh/plantmesh"
 
-// Config says whose spans they are and where they go.
+// Config says whose spans and metrics they are and where they go.
 type Config struct {
 	Mesh, Site, Version string
 
 	Endpoint    string                   // URL of an OTLP gRPC collector; empty: none
 	SampleRatio float64                  // share of untraced calls that begin a trace
 	Processors  []sdktrace.SpanProcessor // further takers of spans; the tracing owns them
+	Readers     []sdkmetric.Reader       // further takers of metrics; the metrics own them
+}
+
+func (c Config) resource() *resource.Resource {
+	return resource.NewSchemaless(
+		attribute.String("service.name", ServiceName), attribute.String("service.namespace", c.Mesh),
+		attribute.String("service.instance.id", c.Site), attribute.String("service.version", c.Version),
+	)
 }
 
 // Tracing makes spans. One without an endpoint and processors makes none, at no cost.
@@ -52,10 +61,7 @@ func New(ctx context.Context, cfg Config, logger *slog.Logger) (*Tracing, error)
 	}
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(cfg.SampleRatio))),
-		sdktrace.WithResource(resource.NewSchemaless(
-			attribute.String("service.name", ServiceName), attribute.String("service.namespace", cfg.Mesh),
-			attribute.String("service.instance.id", cfg.Site), attribute.String("service.version", cfg.Version),
-		)),
+		sdktrace.WithResource(cfg.resource()),
 	}
 	for _, p := range cfg.Processors {
 		options = append(options, sdktrace.WithSpanProcessor(p))

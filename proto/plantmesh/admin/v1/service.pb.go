@@ -963,7 +963,16 @@ type Subscription struct {
 	// Pattern of sites; `*` stands for any characters. Sites that are not known yet count, too.
 	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	// Patterns of domains.
-	Streams       []string `protobuf:"bytes,2,rep,name=streams,proto3" json:"streams,omitempty"`
+	Streams []string `protobuf:"bytes,2,rep,name=streams,proto3" json:"streams,omitempty"`
+	// When the streams come, as a cron expression of minute, hour, day of month, month and day of week. Empty: at all times. What the catalog
+	// marks as an exception comes at once.
+	Schedule string `protobuf:"bytes,3,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// How long it is open then.
+	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
+	// Of the schedule, such as `Europe/Berlin`. Empty: UTC.
+	Timezone string `protobuf:"bytes,5,opt,name=timezone,proto3" json:"timezone,omitempty"`
+	// Open for one window when the node starts, too, so that none is missed.
+	AtStart       bool `protobuf:"varint,6,opt,name=at_start,json=atStart,proto3" json:"at_start,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1010,6 +1019,34 @@ func (x *Subscription) GetStreams() []string {
 		return x.Streams
 	}
 	return nil
+}
+
+func (x *Subscription) GetSchedule() string {
+	if x != nil {
+		return x.Schedule
+	}
+	return ""
+}
+
+func (x *Subscription) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *Subscription) GetTimezone() string {
+	if x != nil {
+		return x.Timezone
+	}
+	return ""
+}
+
+func (x *Subscription) GetAtStart() bool {
+	if x != nil {
+		return x.AtStart
+	}
+	return false
 }
 
 // ListSubscriptionsRequest is the request of ListSubscriptions.
@@ -1529,7 +1566,11 @@ type GetStatusResponse struct {
 	// Other sites of the mesh, ordered by name.
 	Members []*Member `protobuf:"bytes,20,rep,name=members,proto3" json:"members,omitempty"`
 	// How often the clock of a linked site has passed the limit of the configuration, since the node started.
-	ClockSkews    uint64 `protobuf:"varint,21,opt,name=clock_skews,json=clockSkews,proto3" json:"clock_skews,omitempty"`
+	ClockSkews uint64 `protobuf:"varint,21,opt,name=clock_skews,json=clockSkews,proto3" json:"clock_skews,omitempty"`
+	// What this node refused to others, the newest first, at most 200.
+	Refusals []*Refusal `protobuf:"bytes,30,rep,name=refusals,proto3" json:"refusals,omitempty"`
+	// What somebody has to look at, the oldest first.
+	Exceptions    []*OpenException `protobuf:"bytes,31,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1627,6 +1668,220 @@ func (x *GetStatusResponse) GetClockSkews() uint64 {
 	return 0
 }
 
+func (x *GetStatusResponse) GetRefusals() []*Refusal {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetExceptions() []*OpenException {
+	if x != nil {
+		return x.Exceptions
+	}
+	return nil
+}
+
+// Refusal is something that this node does not let a site or client have.
+type Refusal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who: a site's name, or a client's as `client/<name>`.
+	Peer string `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	// What was asked for, such as `replicate`.
+	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	// The stream, `site/domain`; empty if it is not about one, or if this node does not hold it.
+	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Reason, such as EXPORT_DENIED.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What the peer was told, the last time.
+	Detail string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	// How often, since the node started.
+	Count uint64 `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`
+	// The first time.
+	FirstTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
+	// The last time.
+	LastTime      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Refusal) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *Refusal) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Refusal) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Refusal) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Refusal) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Refusal) GetFirstTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstTime
+	}
+	return nil
+}
+
+func (x *Refusal) GetLastTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastTime
+	}
+	return nil
+}
+
+// OpenException is a condition that somebody has to look at, and that has not ended.
+type OpenException struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of its events in the stream `<site>/exceptions`.
+	ExceptionId string `protobuf:"bytes,1,opt,name=exception_id,json=exceptionId,proto3" json:"exception_id,omitempty"`
+	// Kind, such as `stream-diverged`.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What it is about, such as `plant-a/production`.
+	About string `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
+	// What is wrong.
+	Summary string `protobuf:"bytes,4,opt,name=summary,proto3" json:"summary,omitempty"`
+	// What to do.
+	Action string `protobuf:"bytes,5,opt,name=action,proto3" json:"action,omitempty"`
+	// Since when.
+	RaiseTime     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=raise_time,json=raiseTime,proto3" json:"raise_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenException) Reset() {
+	*x = OpenException{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenException) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenException) ProtoMessage() {}
+
+func (x *OpenException) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenException.ProtoReflect.Descriptor instead.
+func (*OpenException) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *OpenException) GetExceptionId() string {
+	if x != nil {
+		return x.ExceptionId
+	}
+	return ""
+}
+
+func (x *OpenException) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *OpenException) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *OpenException) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *OpenException) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *OpenException) GetRaiseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RaiseTime
+	}
+	return nil
+}
+
 // Node says what runs.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1650,7 +1905,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +1917,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[22]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +1930,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{22}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Node) GetMesh() string {
@@ -1744,7 +1999,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +2011,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[23]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +2024,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{23}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Latency) GetCount() uint64 {
@@ -1831,7 +2086,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +2098,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[24]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +2111,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{24}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Link) GetAddress() string {
@@ -1979,7 +2234,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2246,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[25]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2259,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{25}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Member) GetSite() string {
@@ -2141,7 +2396,7 @@ type MemberStream struct {
 
 func (x *MemberStream) Reset() {
 	*x = MemberStream{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +2408,7 @@ func (x *MemberStream) String() string {
 func (*MemberStream) ProtoMessage() {}
 
 func (x *MemberStream) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[26]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +2421,7 @@ func (x *MemberStream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberStream.ProtoReflect.Descriptor instead.
 func (*MemberStream) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{26}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MemberStream) GetStream() string {
@@ -2217,7 +2472,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2229,7 +2484,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[27]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2242,7 +2497,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{27}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Replica) GetStream() string {
@@ -2331,7 +2586,7 @@ type Follower struct {
 
 func (x *Follower) Reset() {
 	*x = Follower{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2598,7 @@ func (x *Follower) String() string {
 func (*Follower) ProtoMessage() {}
 
 func (x *Follower) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[28]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2611,7 @@ func (x *Follower) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follower.ProtoReflect.Descriptor instead.
 func (*Follower) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{28}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Follower) GetSite() string {
@@ -2427,7 +2682,7 @@ type Adapter struct {
 
 func (x *Adapter) Reset() {
 	*x = Adapter{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[29]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2694,7 @@ func (x *Adapter) String() string {
 func (*Adapter) ProtoMessage() {}
 
 func (x *Adapter) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[29]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2707,7 @@ func (x *Adapter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adapter.ProtoReflect.Descriptor instead.
 func (*Adapter) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{29}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Adapter) GetName() string {
@@ -2509,7 +2764,7 @@ type ImportCounts struct {
 
 func (x *ImportCounts) Reset() {
 	*x = ImportCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[30]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +2776,7 @@ func (x *ImportCounts) String() string {
 func (*ImportCounts) ProtoMessage() {}
 
 func (x *ImportCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[30]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2534,7 +2789,7 @@ func (x *ImportCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportCounts.ProtoReflect.Descriptor instead.
 func (*ImportCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{30}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ImportCounts) GetRead() uint64 {
@@ -2591,7 +2846,7 @@ type ImportedFile struct {
 
 func (x *ImportedFile) Reset() {
 	*x = ImportedFile{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[31]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2603,7 +2858,7 @@ func (x *ImportedFile) String() string {
 func (*ImportedFile) ProtoMessage() {}
 
 func (x *ImportedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[31]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2616,7 +2871,7 @@ func (x *ImportedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedFile.ProtoReflect.Descriptor instead.
 func (*ImportedFile) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{31}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ImportedFile) GetName() string {
@@ -2679,7 +2934,7 @@ type OdooApplier struct {
 
 func (x *OdooApplier) Reset() {
 	*x = OdooApplier{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[32]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2691,7 +2946,7 @@ func (x *OdooApplier) String() string {
 func (*OdooApplier) ProtoMessage() {}
 
 func (x *OdooApplier) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[32]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2704,7 +2959,7 @@ func (x *OdooApplier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdooApplier.ProtoReflect.Descriptor instead.
 func (*OdooApplier) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{32}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *OdooApplier) GetUrl() string {
@@ -2784,7 +3039,7 @@ type ApplyCounts struct {
 
 func (x *ApplyCounts) Reset() {
 	*x = ApplyCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[33]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2796,7 +3051,7 @@ func (x *ApplyCounts) String() string {
 func (*ApplyCounts) ProtoMessage() {}
 
 func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[33]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2809,7 +3064,7 @@ func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyCounts.ProtoReflect.Descriptor instead.
 func (*ApplyCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{33}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ApplyCounts) GetApplied() uint64 {
@@ -2871,7 +3126,7 @@ type ConsumerPosition struct {
 
 func (x *ConsumerPosition) Reset() {
 	*x = ConsumerPosition{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +3138,7 @@ func (x *ConsumerPosition) String() string {
 func (*ConsumerPosition) ProtoMessage() {}
 
 func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +3151,7 @@ func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerPosition.ProtoReflect.Descriptor instead.
 func (*ConsumerPosition) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{34}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ConsumerPosition) GetStream() string {
@@ -2958,7 +3213,7 @@ type ParkedSubject struct {
 
 func (x *ParkedSubject) Reset() {
 	*x = ParkedSubject{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2970,7 +3225,7 @@ func (x *ParkedSubject) String() string {
 func (*ParkedSubject) ProtoMessage() {}
 
 func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2983,7 +3238,7 @@ func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedSubject.ProtoReflect.Descriptor instead.
 func (*ParkedSubject) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{35}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ParkedSubject) GetStream() string {
@@ -3080,7 +3335,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3092,7 +3347,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3105,7 +3360,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{36}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *VerifyRequest) GetStreams() []string {
@@ -3175,7 +3430,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3187,7 +3442,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3200,7 +3455,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{37}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *VerifyResponse) GetStream() string {
@@ -3317,7 +3572,7 @@ type ListConsumersRequest struct {
 
 func (x *ListConsumersRequest) Reset() {
 	*x = ListConsumersRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3329,7 +3584,7 @@ func (x *ListConsumersRequest) String() string {
 func (*ListConsumersRequest) ProtoMessage() {}
 
 func (x *ListConsumersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3342,7 +3597,7 @@ func (x *ListConsumersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsumersRequest.ProtoReflect.Descriptor instead.
 func (*ListConsumersRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{38}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{40}
 }
 
 // ListConsumersResponse is the response of ListConsumers.
@@ -3356,7 +3611,7 @@ type ListConsumersResponse struct {
 
 func (x *ListConsumersResponse) Reset() {
 	*x = ListConsumersResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3368,7 +3623,7 @@ func (x *ListConsumersResponse) String() string {
 func (*ListConsumersResponse) ProtoMessage() {}
 
 func (x *ListConsumersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3381,7 +3636,7 @@ func (x *ListConsumersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsumersResponse.ProtoReflect.Descriptor instead.
 func (*ListConsumersResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{39}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListConsumersResponse) GetConsumers() []*Consumer {
@@ -3422,7 +3677,7 @@ type Consumer struct {
 
 func (x *Consumer) Reset() {
 	*x = Consumer{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3434,7 +3689,7 @@ func (x *Consumer) String() string {
 func (*Consumer) ProtoMessage() {}
 
 func (x *Consumer) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3447,7 +3702,7 @@ func (x *Consumer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consumer.ProtoReflect.Descriptor instead.
 func (*Consumer) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{40}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Consumer) GetName() string {
@@ -3544,7 +3799,7 @@ type ConsumerCall struct {
 
 func (x *ConsumerCall) Reset() {
 	*x = ConsumerCall{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3556,7 +3811,7 @@ func (x *ConsumerCall) String() string {
 func (*ConsumerCall) ProtoMessage() {}
 
 func (x *ConsumerCall) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3569,7 +3824,7 @@ func (x *ConsumerCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerCall.ProtoReflect.Descriptor instead.
 func (*ConsumerCall) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{41}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ConsumerCall) GetAddress() string {
@@ -3611,7 +3866,7 @@ type DeleteConsumerRequest struct {
 
 func (x *DeleteConsumerRequest) Reset() {
 	*x = DeleteConsumerRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3623,7 +3878,7 @@ func (x *DeleteConsumerRequest) String() string {
 func (*DeleteConsumerRequest) ProtoMessage() {}
 
 func (x *DeleteConsumerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3636,7 +3891,7 @@ func (x *DeleteConsumerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConsumerRequest.ProtoReflect.Descriptor instead.
 func (*DeleteConsumerRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{42}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DeleteConsumerRequest) GetConsumer() string {
@@ -3655,7 +3910,7 @@ type DeleteConsumerResponse struct {
 
 func (x *DeleteConsumerResponse) Reset() {
 	*x = DeleteConsumerResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3667,7 +3922,7 @@ func (x *DeleteConsumerResponse) String() string {
 func (*DeleteConsumerResponse) ProtoMessage() {}
 
 func (x *DeleteConsumerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3680,7 +3935,7 @@ func (x *DeleteConsumerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConsumerResponse.ProtoReflect.Descriptor instead.
 func (*DeleteConsumerResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{43}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{45}
 }
 
 var File_plantmesh_admin_v1_service_proto protoreflect.FileDescriptor
@@ -3731,11 +3986,15 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06reason\"Y\n" +
 	"\x15DiscardParkedResponse\x12@\n" +
-	"\tdiscarded\x18\x01 \x01(\v2\".plantmesh.admin.v1.DiscardedEventR\tdiscarded\"P\n" +
+	"\tdiscarded\x18\x01 \x01(\v2\".plantmesh.admin.v1.DiscardedEventR\tdiscarded\"\xe9\x01\n" +
 	"\fSubscription\x12\x1a\n" +
 	"\x04from\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04from\x12$\n" +
 	"\astreams\x18\x02 \x03(\tB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10dR\astreams\"\x1a\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\astreams\x12$\n" +
+	"\bschedule\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\bschedule\x121\n" +
+	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12#\n" +
+	"\btimezone\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18dR\btimezone\x12\x19\n" +
+	"\bat_start\x18\x06 \x01(\bR\aatStart\"\x1a\n" +
 	"\x18ListSubscriptionsRequest\"\x95\x01\n" +
 	"\x19ListSubscriptionsResponse\x12@\n" +
 	"\n" +
@@ -3758,7 +4017,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x04site\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04site\".\n" +
 	"\x12ForgetSiteResponse\x12\x18\n" +
 	"\astreams\x18\x01 \x01(\rR\astreams\"\x12\n" +
-	"\x10GetStatusRequest\"\xe5\x03\n" +
+	"\x10GetStatusRequest\"\xe1\x04\n" +
 	"\x11GetStatusResponse\x12,\n" +
 	"\x04node\x18\x01 \x01(\v2\x18.plantmesh.admin.v1.NodeR\x04node\x128\n" +
 	"\astreams\x18\x02 \x03(\v2\x1e.plantmesh.event.v1.StreamInfoR\astreams\x12.\n" +
@@ -3769,7 +4028,29 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x04odoo\x18\a \x01(\v2\x1f.plantmesh.admin.v1.OdooApplierR\x04odoo\x124\n" +
 	"\amembers\x18\x14 \x03(\v2\x1a.plantmesh.admin.v1.MemberR\amembers\x12\x1f\n" +
 	"\vclock_skews\x18\x15 \x01(\x04R\n" +
-	"clockSkews\"\x88\x02\n" +
+	"clockSkews\x127\n" +
+	"\brefusals\x18\x1e \x03(\v2\x1b.plantmesh.admin.v1.RefusalR\brefusals\x12A\n" +
+	"\n" +
+	"exceptions\x18\x1f \x03(\v2!.plantmesh.admin.v1.OpenExceptionR\n" +
+	"exceptions\"\x87\x02\n" +
+	"\aRefusal\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\tR\x04peer\x12\x16\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
+	"\x06stream\x18\x03 \x01(\tR\x06stream\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x14\n" +
+	"\x05count\x18\x06 \x01(\x04R\x05count\x129\n" +
+	"\n" +
+	"first_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x127\n" +
+	"\tlast_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\"\xc9\x01\n" +
+	"\rOpenException\x12!\n" +
+	"\fexception_id\x18\x01 \x01(\tR\vexceptionId\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05about\x18\x03 \x01(\tR\x05about\x12\x18\n" +
+	"\asummary\x18\x04 \x01(\tR\asummary\x12\x16\n" +
+	"\x06action\x18\x05 \x01(\tR\x06action\x129\n" +
+	"\n" +
+	"raise_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\traiseTime\"\x88\x02\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04mesh\x18\x01 \x01(\tR\x04mesh\x12\x12\n" +
 	"\x04site\x18\x02 \x01(\tR\x04site\x12\x16\n" +
@@ -4016,7 +4297,7 @@ func file_plantmesh_admin_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(LinkState)(0),                     // 0: plantmesh.admin.v1.LinkState
 	(LinkKind)(0),                      // 1: plantmesh.admin.v1.LinkKind
@@ -4045,124 +4326,132 @@ var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(*ForgetSiteResponse)(nil),         // 24: plantmesh.admin.v1.ForgetSiteResponse
 	(*GetStatusRequest)(nil),           // 25: plantmesh.admin.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),          // 26: plantmesh.admin.v1.GetStatusResponse
-	(*Node)(nil),                       // 27: plantmesh.admin.v1.Node
-	(*Latency)(nil),                    // 28: plantmesh.admin.v1.Latency
-	(*Link)(nil),                       // 29: plantmesh.admin.v1.Link
-	(*Member)(nil),                     // 30: plantmesh.admin.v1.Member
-	(*MemberStream)(nil),               // 31: plantmesh.admin.v1.MemberStream
-	(*Replica)(nil),                    // 32: plantmesh.admin.v1.Replica
-	(*Follower)(nil),                   // 33: plantmesh.admin.v1.Follower
-	(*Adapter)(nil),                    // 34: plantmesh.admin.v1.Adapter
-	(*ImportCounts)(nil),               // 35: plantmesh.admin.v1.ImportCounts
-	(*ImportedFile)(nil),               // 36: plantmesh.admin.v1.ImportedFile
-	(*OdooApplier)(nil),                // 37: plantmesh.admin.v1.OdooApplier
-	(*ApplyCounts)(nil),                // 38: plantmesh.admin.v1.ApplyCounts
-	(*ConsumerPosition)(nil),           // 39: plantmesh.admin.v1.ConsumerPosition
-	(*ParkedSubject)(nil),              // 40: plantmesh.admin.v1.ParkedSubject
-	(*VerifyRequest)(nil),              // 41: plantmesh.admin.v1.VerifyRequest
-	(*VerifyResponse)(nil),             // 42: plantmesh.admin.v1.VerifyResponse
-	(*ListConsumersRequest)(nil),       // 43: plantmesh.admin.v1.ListConsumersRequest
-	(*ListConsumersResponse)(nil),      // 44: plantmesh.admin.v1.ListConsumersResponse
-	(*Consumer)(nil),                   // 45: plantmesh.admin.v1.Consumer
-	(*ConsumerCall)(nil),               // 46: plantmesh.admin.v1.ConsumerCall
-	(*DeleteConsumerRequest)(nil),      // 47: plantmesh.admin.v1.DeleteConsumerRequest
-	(*DeleteConsumerResponse)(nil),     // 48: plantmesh.admin.v1.DeleteConsumerResponse
-	(*timestamppb.Timestamp)(nil),      // 49: google.protobuf.Timestamp
-	(*v1.RecordedEvent)(nil),           // 50: plantmesh.event.v1.RecordedEvent
-	(*v1.StreamInfo)(nil),              // 51: plantmesh.event.v1.StreamInfo
-	(*durationpb.Duration)(nil),        // 52: google.protobuf.Duration
-	(*v1.ConsumerSettings)(nil),        // 53: plantmesh.event.v1.ConsumerSettings
+	(*Refusal)(nil),                    // 27: plantmesh.admin.v1.Refusal
+	(*OpenException)(nil),              // 28: plantmesh.admin.v1.OpenException
+	(*Node)(nil),                       // 29: plantmesh.admin.v1.Node
+	(*Latency)(nil),                    // 30: plantmesh.admin.v1.Latency
+	(*Link)(nil),                       // 31: plantmesh.admin.v1.Link
+	(*Member)(nil),                     // 32: plantmesh.admin.v1.Member
+	(*MemberStream)(nil),               // 33: plantmesh.admin.v1.MemberStream
+	(*Replica)(nil),                    // 34: plantmesh.admin.v1.Replica
+	(*Follower)(nil),                   // 35: plantmesh.admin.v1.Follower
+	(*Adapter)(nil),                    // 36: plantmesh.admin.v1.Adapter
+	(*ImportCounts)(nil),               // 37: plantmesh.admin.v1.ImportCounts
+	(*ImportedFile)(nil),               // 38: plantmesh.admin.v1.ImportedFile
+	(*OdooApplier)(nil),                // 39: plantmesh.admin.v1.OdooApplier
+	(*ApplyCounts)(nil),                // 40: plantmesh.admin.v1.ApplyCounts
+	(*ConsumerPosition)(nil),           // 41: plantmesh.admin.v1.ConsumerPosition
+	(*ParkedSubject)(nil),              // 42: plantmesh.admin.v1.ParkedSubject
+	(*VerifyRequest)(nil),              // 43: plantmesh.admin.v1.VerifyRequest
+	(*VerifyResponse)(nil),             // 44: plantmesh.admin.v1.VerifyResponse
+	(*ListConsumersRequest)(nil),       // 45: plantmesh.admin.v1.ListConsumersRequest
+	(*ListConsumersResponse)(nil),      // 46: plantmesh.admin.v1.ListConsumersResponse
+	(*Consumer)(nil),                   // 47: plantmesh.admin.v1.Consumer
+	(*ConsumerCall)(nil),               // 48: plantmesh.admin.v1.ConsumerCall
+	(*DeleteConsumerRequest)(nil),      // 49: plantmesh.admin.v1.DeleteConsumerRequest
+	(*DeleteConsumerResponse)(nil),     // 50: plantmesh.admin.v1.DeleteConsumerResponse
+	(*timestamppb.Timestamp)(nil),      // 51: google.protobuf.Timestamp
+	(*v1.RecordedEvent)(nil),           // 52: plantmesh.event.v1.RecordedEvent
+	(*durationpb.Duration)(nil),        // 53: google.protobuf.Duration
+	(*v1.StreamInfo)(nil),              // 54: plantmesh.event.v1.StreamInfo
+	(*v1.ConsumerSettings)(nil),        // 55: plantmesh.event.v1.ConsumerSettings
 }
 var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
-	40, // 0: plantmesh.admin.v1.ListParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	42, // 0: plantmesh.admin.v1.ListParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
 	7,  // 1: plantmesh.admin.v1.ListParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
-	49, // 2: plantmesh.admin.v1.DiscardedEvent.discard_time:type_name -> google.protobuf.Timestamp
-	40, // 3: plantmesh.admin.v1.GetParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	50, // 4: plantmesh.admin.v1.GetParkedResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	51, // 2: plantmesh.admin.v1.DiscardedEvent.discard_time:type_name -> google.protobuf.Timestamp
+	42, // 3: plantmesh.admin.v1.GetParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	52, // 4: plantmesh.admin.v1.GetParkedResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
 	7,  // 5: plantmesh.admin.v1.DiscardParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
-	14, // 6: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
-	14, // 7: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
-	14, // 8: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
-	14, // 9: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
-	27, // 10: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
-	51, // 11: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	29, // 12: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
-	32, // 13: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
-	33, // 14: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
-	34, // 15: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
-	37, // 16: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
-	30, // 17: plantmesh.admin.v1.GetStatusResponse.members:type_name -> plantmesh.admin.v1.Member
-	49, // 18: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
-	28, // 19: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
-	52, // 20: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
-	52, // 21: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
-	52, // 22: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
-	0,  // 23: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
-	49, // 24: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
-	52, // 25: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
-	52, // 26: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
-	49, // 27: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
-	1,  // 28: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
-	2,  // 29: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
-	49, // 30: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
-	52, // 31: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
-	52, // 32: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
-	31, // 33: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
-	3,  // 34: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
-	52, // 35: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	49, // 36: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
-	49, // 37: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
-	35, // 38: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
-	36, // 39: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
-	35, // 40: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
-	38, // 41: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	39, // 42: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	40, // 43: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	28, // 44: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	49, // 45: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	49, // 46: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	4,  // 47: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	49, // 48: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	45, // 49: plantmesh.admin.v1.ListConsumersResponse.consumers:type_name -> plantmesh.admin.v1.Consumer
-	49, // 50: plantmesh.admin.v1.Consumer.create_time:type_name -> google.protobuf.Timestamp
-	53, // 51: plantmesh.admin.v1.Consumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
-	46, // 52: plantmesh.admin.v1.Consumer.calls:type_name -> plantmesh.admin.v1.ConsumerCall
-	49, // 53: plantmesh.admin.v1.Consumer.last_call_time:type_name -> google.protobuf.Timestamp
-	38, // 54: plantmesh.admin.v1.Consumer.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	39, // 55: plantmesh.admin.v1.Consumer.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	28, // 56: plantmesh.admin.v1.Consumer.latency:type_name -> plantmesh.admin.v1.Latency
-	49, // 57: plantmesh.admin.v1.ConsumerCall.since:type_name -> google.protobuf.Timestamp
-	25, // 58: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	41, // 59: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	15, // 60: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
-	17, // 61: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
-	19, // 62: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
-	21, // 63: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
-	23, // 64: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
-	5,  // 65: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
-	8,  // 66: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
-	10, // 67: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
-	43, // 68: plantmesh.admin.v1.AdminService.ListConsumers:input_type -> plantmesh.admin.v1.ListConsumersRequest
-	47, // 69: plantmesh.admin.v1.AdminService.DeleteConsumer:input_type -> plantmesh.admin.v1.DeleteConsumerRequest
-	12, // 70: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
-	26, // 71: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	42, // 72: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	16, // 73: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
-	18, // 74: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
-	20, // 75: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
-	22, // 76: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
-	24, // 77: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
-	6,  // 78: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
-	9,  // 79: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
-	11, // 80: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
-	44, // 81: plantmesh.admin.v1.AdminService.ListConsumers:output_type -> plantmesh.admin.v1.ListConsumersResponse
-	48, // 82: plantmesh.admin.v1.AdminService.DeleteConsumer:output_type -> plantmesh.admin.v1.DeleteConsumerResponse
-	13, // 83: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
-	71, // [71:84] is the sub-list for method output_type
-	58, // [58:71] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	53, // 6: plantmesh.admin.v1.Subscription.window:type_name -> google.protobuf.Duration
+	14, // 7: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
+	14, // 8: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
+	14, // 9: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	14, // 10: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
+	29, // 11: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
+	54, // 12: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	31, // 13: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
+	34, // 14: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
+	35, // 15: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
+	36, // 16: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
+	39, // 17: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
+	32, // 18: plantmesh.admin.v1.GetStatusResponse.members:type_name -> plantmesh.admin.v1.Member
+	27, // 19: plantmesh.admin.v1.GetStatusResponse.refusals:type_name -> plantmesh.admin.v1.Refusal
+	28, // 20: plantmesh.admin.v1.GetStatusResponse.exceptions:type_name -> plantmesh.admin.v1.OpenException
+	51, // 21: plantmesh.admin.v1.Refusal.first_time:type_name -> google.protobuf.Timestamp
+	51, // 22: plantmesh.admin.v1.Refusal.last_time:type_name -> google.protobuf.Timestamp
+	51, // 23: plantmesh.admin.v1.OpenException.raise_time:type_name -> google.protobuf.Timestamp
+	51, // 24: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	30, // 25: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
+	53, // 26: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
+	53, // 27: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
+	53, // 28: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
+	0,  // 29: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
+	51, // 30: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
+	53, // 31: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
+	53, // 32: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
+	51, // 33: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
+	1,  // 34: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
+	2,  // 35: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
+	51, // 36: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
+	53, // 37: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
+	53, // 38: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
+	33, // 39: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
+	3,  // 40: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
+	53, // 41: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
+	51, // 42: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
+	51, // 43: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	37, // 44: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
+	38, // 45: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
+	37, // 46: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
+	40, // 47: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	41, // 48: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	42, // 49: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	30, // 50: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
+	51, // 51: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	51, // 52: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	4,  // 53: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	51, // 54: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	47, // 55: plantmesh.admin.v1.ListConsumersResponse.consumers:type_name -> plantmesh.admin.v1.Consumer
+	51, // 56: plantmesh.admin.v1.Consumer.create_time:type_name -> google.protobuf.Timestamp
+	55, // 57: plantmesh.admin.v1.Consumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	48, // 58: plantmesh.admin.v1.Consumer.calls:type_name -> plantmesh.admin.v1.ConsumerCall
+	51, // 59: plantmesh.admin.v1.Consumer.last_call_time:type_name -> google.protobuf.Timestamp
+	40, // 60: plantmesh.admin.v1.Consumer.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	41, // 61: plantmesh.admin.v1.Consumer.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	30, // 62: plantmesh.admin.v1.Consumer.latency:type_name -> plantmesh.admin.v1.Latency
+	51, // 63: plantmesh.admin.v1.ConsumerCall.since:type_name -> google.protobuf.Timestamp
+	25, // 64: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	43, // 65: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	15, // 66: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	17, // 67: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	19, // 68: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	21, // 69: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	23, // 70: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	5,  // 71: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
+	8,  // 72: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
+	10, // 73: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
+	45, // 74: plantmesh.admin.v1.AdminService.ListConsumers:input_type -> plantmesh.admin.v1.ListConsumersRequest
+	49, // 75: plantmesh.admin.v1.AdminService.DeleteConsumer:input_type -> plantmesh.admin.v1.DeleteConsumerRequest
+	12, // 76: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
+	26, // 77: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	44, // 78: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	16, // 79: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	18, // 80: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	20, // 81: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	22, // 82: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	24, // 83: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	6,  // 84: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
+	9,  // 85: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
+	11, // 86: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
+	46, // 87: plantmesh.admin.v1.AdminService.ListConsumers:output_type -> plantmesh.admin.v1.ListConsumersResponse
+	50, // 88: plantmesh.admin.v1.AdminService.DeleteConsumer:output_type -> plantmesh.admin.v1.DeleteConsumerResponse
+	13, // 89: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
+	77, // [77:90] is the sub-list for method output_type
+	64, // [64:77] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
@@ -4176,7 +4465,7 @@ func file_plantmesh_admin_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_admin_v1_service_proto_rawDesc), len(file_plantmesh_admin_v1_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -67,7 +67,8 @@ type AdminServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_REQUEST), PERMISSION_DENIED (NOT_AN_ADMIN).
 	AddSubscription(ctx context.Context, in *AddSubscriptionRequest, opts ...grpc.CallOption) (*AddSubscriptionResponse, error)
-	// RemoveSubscription takes back what AddSubscription added. What the configuration names is removed there.
+	// RemoveSubscription takes back what AddSubscription added. What the configuration names is removed there. Without a schedule, one of the same
+	// sites and streams is removed whatever its schedule.
 	//
 	// Guarantee: when the call returns, nothing more is replicated because of it.
 	//
@@ -298,7 +299,8 @@ type AdminServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (INVALID_REQUEST), PERMISSION_DENIED (NOT_AN_ADMIN).
 	AddSubscription(context.Context, *AddSubscriptionRequest) (*AddSubscriptionResponse, error)
-	// RemoveSubscription takes back what AddSubscription added. What the configuration names is removed there.
+	// RemoveSubscription takes back what AddSubscription added. What the configuration names is removed there. Without a schedule, one of the same
+	// sites and streams is removed whatever its schedule.
 	//
 	// Guarantee: when the call returns, nothing more is replicated because of it.
 	//

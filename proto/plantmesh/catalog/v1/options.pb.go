@@ -92,6 +92,8 @@ const (
 	Owner_OWNER_SITE Owner = 1
 	// The site that faces the ERP.
 	Owner_OWNER_ENTERPRISE Owner = 2
+	// The node of a site itself, about itself: no client may publish it, at no site.
+	Owner_OWNER_NODE Owner = 3
 )
 
 // Enum value maps for Owner.
@@ -100,11 +102,13 @@ var (
 		0: "OWNER_UNSPECIFIED",
 		1: "OWNER_SITE",
 		2: "OWNER_ENTERPRISE",
+		3: "OWNER_NODE",
 	}
 	Owner_value = map[string]int32{
 		"OWNER_UNSPECIFIED": 0,
 		"OWNER_SITE":        1,
 		"OWNER_ENTERPRISE":  2,
+		"OWNER_NODE":        3,
 	}
 )
 
@@ -330,12 +334,14 @@ const file_plantmesh_catalog_v1_options_proto_rawDesc = "" +
 	"\fCLASS_URGENT\x10\x01\x12\x12\n" +
 	"\x0eCLASS_STANDARD\x10\x02\x12\x0e\n" +
 	"\n" +
-	"CLASS_BULK\x10\x03*D\n" +
+	"CLASS_BULK\x10\x03*T\n" +
 	"\x05Owner\x12\x15\n" +
 	"\x11OWNER_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"OWNER_SITE\x10\x01\x12\x14\n" +
-	"\x10OWNER_ENTERPRISE\x10\x02:a\n" +
+	"\x10OWNER_ENTERPRISE\x10\x02\x12\x0e\n" +
+	"\n" +
+	"OWNER_NODE\x10\x03:a\n" +
 	"\n" +
 	"event_type\x12\x1f.google.protobuf.MessageOptions\x18\x95\x94\x03 \x01(\v2\x1f.plantmesh.catalog.v1.EventTypeR\teventTypeBEZCgithub.com/plantmesh/plantmesh/proto/plantmesh/catalog/v1;catalogv1b\x06proto3"
 

@@ -10,6 +10,7 @@ package eventv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/plantmesh/plantmesh/proto/plantmesh/catalog/v1"
 	status "google.golang.org/genproto/googleapis/rpc/status"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -1116,7 +1117,9 @@ type StreamInfo struct {
 	// Why events are still held that the site's retention would let go; empty if none are.
 	RetentionHold string `protobuf:"bytes,9,opt,name=retention_hold,json=retentionHold,proto3" json:"retention_hold,omitempty"`
 	// What is damaged of it at this site and not repaired yet.
-	Damaged       []*DamagedRange `protobuf:"bytes,10,rep,name=damaged,proto3" json:"damaged,omitempty"`
+	Damaged []*DamagedRange `protobuf:"bytes,10,rep,name=damaged,proto3" json:"damaged,omitempty"`
+	// What it overtakes on a thin line: as configured here, else as its origin says, else as the catalog has it.
+	Class         v1.Class `protobuf:"varint,11,opt,name=class,proto3,enum=plantmesh.catalog.v1.Class" json:"class,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1219,6 +1222,13 @@ func (x *StreamInfo) GetDamaged() []*DamagedRange {
 		return x.Damaged
 	}
 	return nil
+}
+
+func (x *StreamInfo) GetClass() v1.Class {
+	if x != nil {
+		return x.Class
+	}
+	return v1.Class(0)
 }
 
 // DamagedRange is a run of events that the site's disk does not give back as they were written.
@@ -2268,7 +2278,7 @@ var File_plantmesh_event_v1_service_proto protoreflect.FileDescriptor
 
 const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\n" +
-	" plantmesh/event/v1/service.proto\x12\x12plantmesh.event.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1eplantmesh/event/v1/event.proto\"P\n" +
+	" plantmesh/event/v1/service.proto\x12\x12plantmesh.event.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\"plantmesh/catalog/v1/options.proto\x1a\x1eplantmesh/event/v1/event.proto\"P\n" +
 	"\x0ePublishRequest\x12>\n" +
 	"\x06events\x18\x01 \x03(\v2\x19.plantmesh.event.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\"\xba\x01\n" +
 	"\aReceipt\x12\x16\n" +
@@ -2332,7 +2342,7 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\x10GetEventResponse\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x127\n" +
-	"\x05event\x18\x03 \x01(\v2!.plantmesh.event.v1.RecordedEventR\x05event\"\x81\x03\n" +
+	"\x05event\x18\x03 \x01(\v2!.plantmesh.event.v1.RecordedEventR\x05event\"\xb4\x03\n" +
 	"\n" +
 	"StreamInfo\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
@@ -2346,7 +2356,8 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\areplica\x18\b \x01(\bR\areplica\x12%\n" +
 	"\x0eretention_hold\x18\t \x01(\tR\rretentionHold\x12:\n" +
 	"\adamaged\x18\n" +
-	" \x03(\v2 .plantmesh.event.v1.DamagedRangeR\adamaged\"\x9e\x01\n" +
+	" \x03(\v2 .plantmesh.event.v1.DamagedRangeR\adamaged\x121\n" +
+	"\x05class\x18\v \x01(\x0e2\x1b.plantmesh.catalog.v1.ClassR\x05class\"\x9e\x01\n" +
 	"\fDamagedRange\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12!\n" +
 	"\ffirst_offset\x18\x02 \x01(\x04R\vfirstOffset\x12\x1f\n" +
@@ -2483,7 +2494,8 @@ var file_plantmesh_event_v1_service_proto_goTypes = []any{
 	(*EventBatch)(nil),            // 31: plantmesh.event.v1.EventBatch
 	(*emptypb.Empty)(nil),         // 32: google.protobuf.Empty
 	(*RecordedEvent)(nil),         // 33: plantmesh.event.v1.RecordedEvent
-	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
+	(v1.Class)(0),                 // 34: plantmesh.catalog.v1.Class
+	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
 }
 var file_plantmesh_event_v1_service_proto_depIdxs = []int32{
 	28, // 0: plantmesh.event.v1.PublishRequest.events:type_name -> plantmesh.event.v1.Event
@@ -2503,45 +2515,46 @@ var file_plantmesh_event_v1_service_proto_depIdxs = []int32{
 	33, // 14: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
 	29, // 15: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
 	15, // 16: plantmesh.event.v1.StreamInfo.damaged:type_name -> plantmesh.event.v1.DamagedRange
-	14, // 17: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	0,  // 18: plantmesh.event.v1.ConsumerSettings.position:type_name -> plantmesh.event.v1.Position
-	29, // 19: plantmesh.event.v1.ConsumerSettings.from_time:type_name -> google.protobuf.Timestamp
-	34, // 20: plantmesh.event.v1.ConsumerSettings.ack_deadline:type_name -> google.protobuf.Duration
-	34, // 21: plantmesh.event.v1.ConsumerSettings.min_backoff:type_name -> google.protobuf.Duration
-	34, // 22: plantmesh.event.v1.ConsumerSettings.max_backoff:type_name -> google.protobuf.Duration
-	34, // 23: plantmesh.event.v1.ConsumerSettings.parked_retry:type_name -> google.protobuf.Duration
-	18, // 24: plantmesh.event.v1.OpenConsumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
-	32, // 25: plantmesh.event.v1.Answer.acknowledged:type_name -> google.protobuf.Empty
-	20, // 26: plantmesh.event.v1.Answer.refused:type_name -> plantmesh.event.v1.Refusal
-	32, // 27: plantmesh.event.v1.Answer.extended:type_name -> google.protobuf.Empty
-	21, // 28: plantmesh.event.v1.Answers.answers:type_name -> plantmesh.event.v1.Answer
-	19, // 29: plantmesh.event.v1.ConsumeRequest.open:type_name -> plantmesh.event.v1.OpenConsumer
-	22, // 30: plantmesh.event.v1.ConsumeRequest.answers:type_name -> plantmesh.event.v1.Answers
-	18, // 31: plantmesh.event.v1.ConsumerOpened.settings:type_name -> plantmesh.event.v1.ConsumerSettings
-	33, // 32: plantmesh.event.v1.ConsumerDelivery.event:type_name -> plantmesh.event.v1.RecordedEvent
-	9,  // 33: plantmesh.event.v1.ConsumerDelivery.gap:type_name -> plantmesh.event.v1.Gap
-	10, // 34: plantmesh.event.v1.ConsumerDelivery.history_reset:type_name -> plantmesh.event.v1.HistoryReset
-	25, // 35: plantmesh.event.v1.ConsumerDeliveries.deliveries:type_name -> plantmesh.event.v1.ConsumerDelivery
-	24, // 36: plantmesh.event.v1.ConsumeResponse.opened:type_name -> plantmesh.event.v1.ConsumerOpened
-	26, // 37: plantmesh.event.v1.ConsumeResponse.deliveries:type_name -> plantmesh.event.v1.ConsumerDeliveries
-	32, // 38: plantmesh.event.v1.ConsumeResponse.heartbeat:type_name -> google.protobuf.Empty
-	2,  // 39: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
-	5,  // 40: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
-	7,  // 41: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
-	23, // 42: plantmesh.event.v1.EventService.Consume:input_type -> plantmesh.event.v1.ConsumeRequest
-	12, // 43: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
-	16, // 44: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
-	4,  // 45: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
-	6,  // 46: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
-	8,  // 47: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
-	27, // 48: plantmesh.event.v1.EventService.Consume:output_type -> plantmesh.event.v1.ConsumeResponse
-	13, // 49: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
-	17, // 50: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
-	45, // [45:51] is the sub-list for method output_type
-	39, // [39:45] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	34, // 17: plantmesh.event.v1.StreamInfo.class:type_name -> plantmesh.catalog.v1.Class
+	14, // 18: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	0,  // 19: plantmesh.event.v1.ConsumerSettings.position:type_name -> plantmesh.event.v1.Position
+	29, // 20: plantmesh.event.v1.ConsumerSettings.from_time:type_name -> google.protobuf.Timestamp
+	35, // 21: plantmesh.event.v1.ConsumerSettings.ack_deadline:type_name -> google.protobuf.Duration
+	35, // 22: plantmesh.event.v1.ConsumerSettings.min_backoff:type_name -> google.protobuf.Duration
+	35, // 23: plantmesh.event.v1.ConsumerSettings.max_backoff:type_name -> google.protobuf.Duration
+	35, // 24: plantmesh.event.v1.ConsumerSettings.parked_retry:type_name -> google.protobuf.Duration
+	18, // 25: plantmesh.event.v1.OpenConsumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	32, // 26: plantmesh.event.v1.Answer.acknowledged:type_name -> google.protobuf.Empty
+	20, // 27: plantmesh.event.v1.Answer.refused:type_name -> plantmesh.event.v1.Refusal
+	32, // 28: plantmesh.event.v1.Answer.extended:type_name -> google.protobuf.Empty
+	21, // 29: plantmesh.event.v1.Answers.answers:type_name -> plantmesh.event.v1.Answer
+	19, // 30: plantmesh.event.v1.ConsumeRequest.open:type_name -> plantmesh.event.v1.OpenConsumer
+	22, // 31: plantmesh.event.v1.ConsumeRequest.answers:type_name -> plantmesh.event.v1.Answers
+	18, // 32: plantmesh.event.v1.ConsumerOpened.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	33, // 33: plantmesh.event.v1.ConsumerDelivery.event:type_name -> plantmesh.event.v1.RecordedEvent
+	9,  // 34: plantmesh.event.v1.ConsumerDelivery.gap:type_name -> plantmesh.event.v1.Gap
+	10, // 35: plantmesh.event.v1.ConsumerDelivery.history_reset:type_name -> plantmesh.event.v1.HistoryReset
+	25, // 36: plantmesh.event.v1.ConsumerDeliveries.deliveries:type_name -> plantmesh.event.v1.ConsumerDelivery
+	24, // 37: plantmesh.event.v1.ConsumeResponse.opened:type_name -> plantmesh.event.v1.ConsumerOpened
+	26, // 38: plantmesh.event.v1.ConsumeResponse.deliveries:type_name -> plantmesh.event.v1.ConsumerDeliveries
+	32, // 39: plantmesh.event.v1.ConsumeResponse.heartbeat:type_name -> google.protobuf.Empty
+	2,  // 40: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
+	5,  // 41: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
+	7,  // 42: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
+	23, // 43: plantmesh.event.v1.EventService.Consume:input_type -> plantmesh.event.v1.ConsumeRequest
+	12, // 44: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
+	16, // 45: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
+	4,  // 46: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
+	6,  // 47: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
+	8,  // 48: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
+	27, // 49: plantmesh.event.v1.EventService.Consume:output_type -> plantmesh.event.v1.ConsumeResponse
+	13, // 50: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
+	17, // 51: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
+	46, // [46:52] is the sub-list for method output_type
+	40, // [40:46] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_event_v1_service_proto_init() }
