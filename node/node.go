@@ -130,7 +130,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	subscriptions, err := openSubscriptions(m, disk.log, logger)
+	subscriptions, err := openSubscriptions(cfg.Subscriptions, m, disk.log, logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -129,7 +129,7 @@ func waitLine(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// waitfor CONFIG replica STREAM OFFSET | waitfor CONFIG adapter READ: waits until a node's status says so.
+// waitfor CONFIG replica STREAM OFFSET | waitfor CONFIG adapter READ | waitfor CONFIG status REGEXP: waits until a node's status says so.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	c := connection{config: ts.MkAbs(args[0])}
 	client, err := c.dial(io.Discard)
@@ -163,6 +163,12 @@ func holds(ts *testscript.TestScript, s *adminv1.GetStatusResponse, want []strin
 				return true
 			}
 		}
+	case "status":
+		var text strings.Builder
+		ts.Check(printStatus(&text, s, time.Now()))
+		line, err := regexp.Compile("(?m)" + want[1])
+		ts.Check(err)
+		return line.MatchString(text.String())
 	default:
 		ts.Fatalf("waitfor: unknown condition %q", want[0])
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
@@ -36,12 +39,12 @@ func newListSubscriptions() *cobra.Command {
 			if asJSON {
 				return writeMessage(cmd.OutOrStdout(), list)
 			}
-			t := newTable(cmd.OutOrStdout(), "SUBSCRIPTIONS", "FROM", "STREAMS", "")
+			t := newTable(cmd.OutOrStdout(), "SUBSCRIPTIONS", "FROM", "STREAMS", "WHEN", "")
 			for _, s := range list.GetConfigured() {
-				t.row(s.GetFrom(), strings.Join(s.GetStreams(), " "), "configured")
+				t.row(s.GetFrom(), strings.Join(s.GetStreams(), " "), opening(s), "configured")
 			}
 			for _, s := range list.GetAdded() {
-				t.row(s.GetFrom(), strings.Join(s.GetStreams(), " "), "added")
+				t.row(s.GetFrom(), strings.Join(s.GetStreams(), " "), opening(s), "added")
 			}
 			return t.flush()
 		},
@@ -51,13 +54,29 @@ func newListSubscriptions() *cobra.Command {
 	return cmd
 }
 
+// opening says when a subscription lets streams come.
+func opening(s *adminv1.Subscription) string {
+	if s.GetSchedule() == "" {
+		return "always"
+	}
+	text := fmt.Sprintf("%s for %s, %s", s.GetSchedule(), s.GetWindow().AsDuration(), cmp.Or(s.GetTimezone(), "UTC"))
+	if s.GetAtStart() {
+		text += ", and at the start"
+	}
+	return text
+}
+
 func newAddSubscription() *cobra.Command {
 	var c connection
+	s := &adminv1.Subscription{}
+	var window time.Duration
 	cmd := &cobra.Command{
 		Use: "add SITES STREAM…", Short: "Subscribe to streams of other sites, at once and for good",
 		Long: `Subscribe to streams of other sites, at once and for good. Sites and streams may be patterns, in which * stands for any characters; sites
-that are not known yet count, too.`,
-		Example: "  plantmesh subscriptions add 'plant-*' production quality",
+that are not known yet count, too.
+
+With --schedule the streams come in windows, and what the catalog marks as an exception at once.`,
+		Example: "  plantmesh subscriptions add 'plant-*' production quality\n  plantmesh subscriptions add '*' finance --schedule '0 2 * * *' --window 2h --timezone Europe/Berlin",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.dial(cmd.ErrOrStderr())
@@ -65,9 +84,11 @@ that are not known yet count, too.`,
 				return err
 			}
 			defer func() { _ = client.Close() }()
-			answer, err := client.Admin().AddSubscription(cmd.Context(), &adminv1.AddSubscriptionRequest{
-				Subscription: &adminv1.Subscription{From: args[0], Streams: args[1:]},
-			})
+			s.From, s.Streams = args[0], args[1:]
+			if window != 0 {
+				s.Window = durationpb.New(window)
+			}
+			answer, err := client.Admin().AddSubscription(cmd.Context(), &adminv1.AddSubscriptionRequest{Subscription: s})
 			if err != nil {
 				return c.explain(err)
 			}
@@ -80,6 +101,10 @@ that are not known yet count, too.`,
 		},
 	}
 	c.flags(cmd)
+	cmd.Flags().StringVar(&s.Schedule, "schedule", "", "when they come: minute, hour, day of month, month and day of week, as cron has them; without it at all times")
+	cmd.Flags().DurationVar(&window, "window", 0, "how long it is open then, such as 2h or 90m")
+	cmd.Flags().StringVar(&s.Timezone, "timezone", "", "of the schedule, such as Europe/Berlin; without it UTC")
+	cmd.Flags().BoolVar(&s.AtStart, "at-start", false, "open for one window when the node starts, too, so that none is missed")
 	return cmd
 }
 
@@ -87,7 +112,7 @@ func newRemoveSubscription() *cobra.Command {
 	var c connection
 	var replicas bool
 	cmd := &cobra.Command{
-		Use: "remove SITES STREAM…", Short: "Take back a subscription that was added, as it was added",
+		Use: "remove SITES STREAM…", Short: "Take back a subscription that was added, whatever its schedule",
 		Example: "  plantmesh subscriptions remove 'plant-*' production quality --remove-replicas",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
