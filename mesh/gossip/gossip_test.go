@@ -81,8 +81,8 @@ func TestPartitionIsSeenFromBothSidesAndHeals(t *testing.T) {
 		w.allKnow(15*time.Second, six...)
 		for range 2 {
 			between.cut()
-			w.settles(noticed+10*time.Second, dead, "a", "d", "e", "f") // three at once, with few to confirm
-			w.settles(noticed+10*time.Second, dead, "f", "a", "b", "c")
+			w.settles(noticed+2*time.Second, dead, "a", "d", "e", "f") // three at once, with few to confirm: the cut link tells
+			w.settles(noticed+2*time.Second, dead, "f", "a", "b", "c")
 			if m := w.member("a", "f"); m.Via != "" || m.Reason != reasonNoWay {
 				t.Errorf("%+v", m)
 			}

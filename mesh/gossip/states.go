@@ -74,6 +74,7 @@ type standing struct {
 	state  adminv1.MemberState
 	since  time.Time
 	reason string
+	cut    time.Time // when the last way to it went; zero while there is one
 }
 
 // Why a site is not alive.
@@ -102,6 +103,12 @@ func judge(c *card, thought memberlist.NodeStateType, known bool, w way, reachab
 	default:
 		s = standing{state: adminv1.MemberState_MEMBER_STATE_SUSPECT, reason: reasonHearsay}
 	}
+	if !reachable {
+		if s.cut = before.cut; s.cut.IsZero() {
+			s.cut = now
+		}
+		s.state = s.without(now.Sub(s.cut))
+	}
 	switch s.state {
 	case adminv1.MemberState_MEMBER_STATE_DEAD:
 		if linked {
@@ -110,7 +117,7 @@ func judge(c *card, thought memberlist.NodeStateType, known bool, w way, reachab
 			s.reason = reasonNoWay
 		}
 	case adminv1.MemberState_MEMBER_STATE_SUSPECT:
-		if !reachable && s.reason == reasonSilent {
+		if !reachable && s.reason != reasonHearsay {
 			s.reason = reasonNoWay
 		}
 	default:
@@ -120,4 +127,18 @@ func judge(c *card, thought memberlist.NodeStateType, known bool, w way, reachab
 		s.since = now
 	}
 	return s
+}
+
+// without is the state of a site to which no way leads for some time: cards say so, which those at the two ends of each cut link have
+// signed. memberlist comes to the same end, but may take long where much is cut at once: it takes itself for slow then.
+func (s standing) without(away time.Duration) adminv1.MemberState {
+	const grace = suspicionMult * probeInterval
+	switch {
+	case s.state == adminv1.MemberState_MEMBER_STATE_LEFT:
+	case away >= suspicionSlower*grace:
+		return adminv1.MemberState_MEMBER_STATE_DEAD
+	case away >= grace && s.state == adminv1.MemberState_MEMBER_STATE_ALIVE:
+		return adminv1.MemberState_MEMBER_STATE_SUSPECT
+	}
+	return s.state
 }
