@@ -72,6 +72,16 @@ func TestGuaranteesNameTestsThatExist(t *testing.T) {
 	}
 }
 
+// The page lists every decoder that is fuzzed, so it says which one a new one stands beside.
+func TestGuaranteesNameEveryFuzzTarget(t *testing.T) {
+	page := read(t, "docs/guarantees.md")
+	for _, name := range testNames(t) {
+		if strings.HasPrefix(name, "Fuzz") && !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("%s is not on the page", name)
+		}
+	}
+}
+
 // Every invariant has a row, and every row a test.
 func TestGuaranteesHoldEveryInvariant(t *testing.T) {
 	page := read(t, "docs/guarantees.md")
