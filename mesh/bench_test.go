@@ -59,7 +59,7 @@ func BenchmarkUrgentOverThinLine(b *testing.B) {
 	hq.config.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "tcp", address)
-		return thinConn{conn, 50_000 / 8}, err
+		return newThinConn(conn, 50_000/8), err
 	}
 	hq.start()
 	if _, err := hq.running.log.WaitHead(b.Context(), quality, 0); err != nil {

@@ -17,12 +17,31 @@ import (
 type thinConn struct {
 	net.Conn
 	bytesPerSecond int
+	once           sync.Once
+	closed         chan struct{} // with the connection: nobody waits for the line then
 }
 
-func (c thinConn) Read(p []byte) (int, error) {
+func newThinConn(conn net.Conn, bytesPerSecond int) *thinConn {
+	return &thinConn{Conn: conn, bytesPerSecond: bytesPerSecond, closed: make(chan struct{})}
+}
+
+// carry takes the time that so many bytes take.
+func (c *thinConn) carry(bytes int) {
+	select {
+	case <-time.After(time.Duration(bytes) * time.Second / time.Duration(c.bytesPerSecond)):
+	case <-c.closed:
+	}
+}
+
+func (c *thinConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p[:min(len(p), c.bytesPerSecond/10)])
-	pass(time.Duration(n) * time.Second / time.Duration(c.bytesPerSecond))
+	c.carry(n)
 	return n, err
+}
+
+func (c *thinConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // A line of 50 kbit/s: control must not starve behind data, nor data wait for ever.
@@ -42,7 +61,7 @@ func TestBacklogDrainsOverAThinLineWithoutFlapping(t *testing.T) {
 			defer mu.Unlock()
 			dials++
 			conn, err := dial(ctx, address)
-			return thinConn{conn, bytesPerSecond}, err
+			return newThinConn(conn, bytesPerSecond), err
 		}
 		hq.start()
 		began := time.Now()

@@ -197,7 +197,7 @@ func TestOutboundSiteLosesNothingOverCutsAndRestarts(t *testing.T) {
 
 // thinWriter lets through so many bytes a second in the direction of its reader and of its writer.
 type thinWriter struct {
-	thinConn
+	*thinConn
 }
 
 func (c thinWriter) Write(p []byte) (int, error) {
@@ -208,7 +208,7 @@ func (c thinWriter) Write(p []byte) (int, error) {
 		if err != nil {
 			return done, err
 		}
-		pass(time.Duration(n) * time.Second / time.Duration(c.bytesPerSecond))
+		c.carry(n)
 	}
 	return done, nil
 }
@@ -221,7 +221,7 @@ func TestReverseConnectionDoesNotFlapOnAThinLine(t *testing.T) {
 		dial := plant.config.Dial
 		plant.config.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 			conn, err := dial(ctx, address)
-			return thinWriter{thinConn{conn, 50_000 / 8}}, err
+			return thinWriter{newThinConn(conn, 50_000/8)}, err
 		}
 		plant.start().publishTo(plant.stream(), 150, 20<<10) // 3 MB: some eight minutes
 		hq.publishTo(hq.stream(), 50, 20<<10)
