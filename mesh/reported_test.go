@@ -3,6 +3,7 @@ package mesh_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -255,6 +256,11 @@ func TestStreamThatCannotGoOnHoldsUpNoOther(t *testing.T) {
 			plant.publishTo(others[i], 30, 0)
 		}
 		hq.stalled(plant.stream(), "chain diverged")
+		for _, r := range hq.running.mesh.Status().Replicas {
+			if diverged := errors.Is(r.Err, plantmesh.ErrChainDiverged); diverged != (r.Stream == plant.stream()) {
+				t.Errorf("replica %+v", r)
+			}
+		}
 		for _, s := range others {
 			hq.holdsWithin(plant, s, 10*time.Second)
 		}

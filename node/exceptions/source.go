@@ -48,8 +48,8 @@ type Source interface {
 	Ended(o Open) (ended bool, how string)
 }
 
-// ownStream tells the streams that a node writes about itself. Conditions of those who read them raise no exception: it would
-// be one more event in such a stream.
+// ownStream tells the streams that nodes write about themselves. What is parked or missed of them raises no exception: it would be one
+// more event to park or miss.
 func ownStream(s plantmesh.StreamName) bool {
 	return s.Domain() == Domain || s.Domain() == "audit"
 }

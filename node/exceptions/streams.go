@@ -20,7 +20,7 @@ func (streams) Kinds() []string { return []string{KindDiverged, KindGap} }
 
 func (s streams) Conditions() (all []Condition) {
 	for _, r := range s.status() {
-		if kind := kindOf(r.Err); kind != "" && !ownStream(r.Stream) {
+		if kind := kindOf(r.Err); kind != "" {
 			all = append(all, Condition{
 				Kind: kind, About: string(r.Stream), Summary: r.Reason, Owner: Operations,
 				Action: "Look at plantmesh status and plantmesh verify on both sites. Keep both data folders until it is clear which history counts.",
