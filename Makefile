@@ -57,7 +57,7 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 CRASHPOINTS ?= 10000
-simulate: ## a mesh in virtual time under SEEDS random histories of cuts, hangs, power cuts and restarts
+simulate: ## meshes of random topologies in virtual time, under SEEDS random histories of faults
 	$(GO) test -count=1 -timeout 60m -run TestMeshConvergesAfterAnyHistory ./mesh -mesh.seeds $(SEEDS)
 
 bench-peers: ## plantmesh and NATS JetStream side by side

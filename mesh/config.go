@@ -39,6 +39,8 @@ type Config struct {
 
 	// Refused is told of each call of a peer that the export policy does not allow, and must not block; nil: nobody is.
 	Refused func(Refusal)
+	// Now is the clock that this site tells to others, compares with theirs, and signs with; nil: the system's.
+	Now func() time.Time
 
 	// SigningKey signs this site's streams; required.
 	SigningKey *plantmesh.SigningKey
@@ -172,6 +174,9 @@ func (c Config) withDefaults(self plantmesh.Identity) (Config, error) {
 		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", address)
 		}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	c.Timings = c.Timings.withDefaults()
 	return c, errors.Join(faults...)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/plantmesh/plantmesh"
 )
@@ -17,7 +16,7 @@ const signEvery = 256 << 10
 // sign makes this site's checkpoint after a block boundary of a stream of its own. It names where the incarnation before
 // ended, and who may have the stream.
 func (m *Mesh) sign(s plantmesh.StreamName, i plantmesh.Incarnation, off plantmesh.Offset, chain plantmesh.Chain) (plantmesh.Checkpoint, error) {
-	c := plantmesh.Checkpoint{Stream: s, Incarnation: i, Offset: off, Chain: chain, Time: time.Now(), Export: m.rulesFor(s)}
+	c := plantmesh.Checkpoint{Stream: s, Incarnation: i, Offset: off, Chain: chain, Time: m.cfg.Now(), Export: m.rulesFor(s)}
 	all, err := m.log.Incarnations(s)
 	if err != nil {
 		return c, err

@@ -103,7 +103,7 @@ func (m *Mesh) caller(ctx context.Context) (plantmesh.Identity, error) {
 func (m *Mesh) nodeInfo() *peerv1.NodeInfo {
 	return &peerv1.NodeInfo{
 		Mesh: m.self.Mesh, Site: string(m.self.Site), Region: m.cfg.Region, Version: m.cfg.Version,
-		MinProtocol: MinProtocol, MaxProtocol: MaxProtocol, Time: timestamppb.Now(),
+		MinProtocol: MinProtocol, MaxProtocol: MaxProtocol, Time: timestamppb.New(m.cfg.Now()),
 	}
 }
 
@@ -168,7 +168,7 @@ func (m *Mesh) serveWatch(protocol uint32, stream grpc.ServerStreamingServer[pee
 				return context.Cause(ctx)
 			}
 		}
-		if err := sendHeads(stream, news); err != nil {
+		if err := m.sendHeads(stream, news); err != nil {
 			return err
 		}
 		select {
@@ -180,10 +180,10 @@ func (m *Mesh) serveWatch(protocol uint32, stream grpc.ServerStreamingServer[pee
 }
 
 // sendHeads sends one frame, or as many as the limit of a frame makes of it.
-func sendHeads(stream grpc.ServerStreamingServer[peerv1.WatchStreamsResponse], heads []*peerv1.StreamHead) error {
+func (m *Mesh) sendHeads(stream grpc.ServerStreamingServer[peerv1.WatchStreamsResponse], heads []*peerv1.StreamHead) error {
 	for {
 		n := min(len(heads), maxHeads)
-		if err := stream.Send(&peerv1.WatchStreamsResponse{Heads: heads[:n], Time: timestamppb.Now()}); err != nil {
+		if err := stream.Send(&peerv1.WatchStreamsResponse{Heads: heads[:n], Time: timestamppb.New(m.cfg.Now())}); err != nil {
 			return err
 		}
 		if heads = heads[n:]; len(heads) == 0 {

@@ -132,7 +132,7 @@ func (s *session) greet(ctx context.Context) (greeting, error) {
 	timeout := s.mesh.cfg.Timings.DialTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w within %s", errNoAnswer, timeout))
 	defer cancel()
-	began := time.Now()
+	began, here := time.Now(), s.mesh.cfg.Now()
 	r, err := s.client.Hello(ctx, &peerv1.HelloRequest{Node: s.mesh.nodeInfo()})
 	roundTrip := time.Since(began)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *session) greet(ctx context.Context) (greeting, error) {
 	}
 	return greeting{
 		site: s.conn.peer.Site, version: node.GetVersion(), protocol: r.GetProtocol(),
-		roundTrip: roundTrip, clockOffset: node.GetTime().AsTime().Sub(began.Add(roundTrip / 2)),
+		roundTrip: roundTrip, clockOffset: node.GetTime().AsTime().Sub(here.Add(roundTrip / 2)),
 	}, nil
 }
 

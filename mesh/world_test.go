@@ -127,6 +127,7 @@ type node struct {
 	dir     string                      // of the log on it
 	wrap    func(*storage.Log) mesh.Log // nil: as it is
 	observe mesh.Observer
+	clock   func() time.Time // nil: the system's
 
 	transport credentials.TransportCredentials // of its server; nil: the mesh's
 	address   string
@@ -177,7 +178,8 @@ func (n *node) tryListen() (net.Listener, error) {
 // start opens the log, serves and links. The test's end stops it.
 func (n *node) start() *node {
 	n.Helper()
-	log, err := storage.Open(n.dir, storage.Options{Mesh: meshName, Site: n.site, FS: n.disk})
+	n.config.Now = n.clock
+	log, err := storage.Open(n.dir, storage.Options{Mesh: meshName, Site: n.site, FS: n.disk, Now: n.clock})
 	if err != nil {
 		n.Fatal(err)
 	}

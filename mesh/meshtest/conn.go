@@ -18,6 +18,7 @@ type flow struct {
 	mu     sync.Mutex
 	bytes  []byte
 	way    way           // how long they are under way
+	noise  *noise        // what it does to them
 	held   bool          // nothing is let through
 	eof    bool          // the writer closed
 	gone   bool          // the reader closed
@@ -25,7 +26,9 @@ type flow struct {
 	change chan struct{} // closed at the next change of any of these
 }
 
-func newFlow(s Shape) *flow { return &flow{change: make(chan struct{}), way: way{shape: s}} }
+func newFlow(s Shape, n *noise) *flow {
+	return &flow{change: make(chan struct{}), way: way{shape: s}, noise: n}
+}
 
 // changed wakes both ends. Callers hold mu.
 func (f *flow) changed() {
@@ -90,6 +93,7 @@ func (f *flow) take(p []byte) (n int, wait <-chan struct{}, err error) {
 		return 0, f.change, nil
 	}
 	n = copy(p, f.bytes[:ready])
+	f.noise.damage(p[:n])
 	f.way.took(n)
 	f.bytes = f.bytes[n:]
 	f.changed()

@@ -52,6 +52,7 @@ type line struct {
 	mends chan struct{} // closed when the line heals; not nil while it is cut
 	conns map[*conn]struct{}
 	shape Shape
+	noise noise
 }
 
 // NewFabric makes a network without sites.
@@ -150,7 +151,7 @@ func (f *Fabric) connect(between pair, from, to addr) (near, far *conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := f.line(between)
-	out, in := newFlow(l.shape), newFlow(l.shape)
+	out, in := newFlow(l.shape, &l.noise), newFlow(l.shape, &l.noise)
 	forget := func(c *conn) {
 		f.mu.Lock()
 		delete(l.conns, c)

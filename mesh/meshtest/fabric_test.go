@@ -164,3 +164,38 @@ func TestFirewallLetsConnectionsThroughOneWay(t *testing.T) {
 		f.Open("b")
 	})
 }
+
+func TestCorruptLineChangesBytesUntilItIsMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := meshtest.NewFabric()
+		near, far, _ := dial(t, f)
+		differs := func() (n int) {
+			sent, got := bytes.Repeat([]byte{7}, 10_000), make([]byte, 10_000)
+			go func() {
+				if _, err := near.Write(sent); err != nil {
+					t.Error(err)
+				}
+			}()
+			if _, err := io.ReadFull(far, got); err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				if got[i] != sent[i] {
+					n++
+				}
+			}
+			return n
+		}
+		if n := differs(); n != 0 {
+			t.Errorf("a sound line changed %d bytes", n)
+		}
+		f.Corrupt("b", "a", 1000)
+		if n := differs(); n < 3 || n > 40 {
+			t.Errorf("it changed %d bytes of 10,000, one in 1000 is due", n)
+		}
+		f.Corrupt("a", "b", 0)
+		if n := differs(); n != 0 {
+			t.Errorf("a mended line changed %d bytes", n)
+		}
+	})
+}
