@@ -1,0 +1,147 @@
+package mesh_test
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/plantmesh/plantmesh"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+)
+
+// always checks what holds at every moment: nobody holds what policy withholds from it, and readers are told of every jump.
+func (s *simulation) always() {
+	for _, n := range s.order {
+		if n.running == nil {
+			continue
+		}
+		for _, h := range n.running.log.AllHeads() {
+			if n.site != h.Stream.Origin() && !s.mesh.mayHold(n.plan, h.Stream) {
+				s.Errorf("%s holds %+v, which policy withholds from it", n.site, h)
+			}
+		}
+		for _, h := range n.running.log.Heads() {
+			r := n.readers[h.Stream]
+			if r == nil {
+				r = &simReader{}
+				n.readers[h.Stream] = r
+			}
+			r.read(n, h.Stream)
+		}
+	}
+}
+
+// missing is what has not come about yet that has to, once nothing is broken any more; empty: nothing.
+func (s *simulation) missing() string {
+	for _, origin := range s.order {
+		for _, h := range origin.running.log.AllHeads() {
+			if h.Stream.Origin() != origin.site || s.trimmedHard[h.Stream] {
+				continue
+			}
+			for _, sub := range s.mesh.subscribers(h.Stream) {
+				got, err := s.nodes[sub.name].running.log.HeadOf(h.Stream, h.Incarnation)
+				if err != nil || got.Offset != h.Offset {
+					return fmt.Sprintf("%s has %+v, %s has %+v, %v", origin.site, h, sub.name, got, err)
+				}
+				if why := s.nodes[sub.name].notCurrent(h.Stream); why != "" {
+					return why
+				}
+			}
+		}
+		for _, a := range origin.acked {
+			place := simPlace{a.Entry.Stream, a.Incarnation}
+			if !s.due(place, a.Offset) {
+				continue
+			}
+			if h, err := origin.running.log.HeadOf(place.stream, place.incarnation); err != nil || h.Offset < a.Offset {
+				return fmt.Sprintf("%s has acknowledged %s@%d of incarnation %d, and holds %+v, %v", origin.site, place.stream, a.Offset, place.incarnation, h, err)
+			}
+		}
+	}
+	return ""
+}
+
+func (n *simNode) notCurrent(stream plantmesh.StreamName) string {
+	for _, r := range n.running.mesh.Status().Replicas {
+		if r.Stream == stream && r.State != adminv1.ReplicaState_REPLICA_STATE_CURRENT {
+			return fmt.Sprintf("%s: %s is not current: %+v", n.site, stream, r)
+		}
+	}
+	return ""
+}
+
+// whole checks everything that each site holds.
+func (s *simulation) whole() {
+	for _, n := range s.order {
+		for _, h := range n.running.log.AllHeads() {
+			report, err := n.running.log.VerifyOf(n.Context(), h.Stream, h.Incarnation, func(c plantmesh.Checkpoint) error {
+				_, err := n.running.mesh.Verifier().Verify(c.Signed)
+				return err
+			})
+			if err != nil || report.Head.Offset != h.Offset || report.Head.Chain != h.Chain {
+				s.Errorf("%s: verify %+v: %+v, %v", n.site, h, report, err)
+			}
+			if n.site != h.Stream.Origin() {
+				s.copyOf(n, h, report.Signed)
+			}
+		}
+		s.recordedOnce(n)
+		for stream, r := range n.readers {
+			h, err := n.running.log.Head(stream)
+			if err != nil || r.at.Incarnation != h.Incarnation || r.at.Offset != h.Offset {
+				s.Errorf("%s: a reader of %s is at %+v, the head at %+v, %v", n.site, stream, r.at, h, err)
+			}
+		}
+	}
+}
+
+// copyOf checks that a replica is a prefix of its origin's history, and signed.
+func (s *simulation) copyOf(n *simNode, h plantmesh.Head, signed plantmesh.Offset) {
+	if signed != h.Offset {
+		s.Errorf("%s: %+v is signed up to %d", n.site, h, signed)
+	}
+	origin := s.nodes[h.Stream.Origin()].running.log
+	chain, err := origin.ChainOf(n.Context(), h.Stream, h.Incarnation, h.Offset)
+	switch {
+	case errors.Is(err, plantmesh.ErrOffsetTrimmed) && s.floor[simPlace{h.Stream, h.Incarnation}] > h.Offset:
+	case errors.Is(err, plantmesh.ErrIncarnationChanged) || errors.Is(err, plantmesh.ErrUnknownStream): // lost there
+		if _, lost := s.kept[simPlace{h.Stream, h.Incarnation}]; !lost {
+			s.Errorf("%s: %+v, which its origin does not know: %v", n.site, h, err)
+		}
+	case err != nil || chain != h.Chain:
+		s.Errorf("%s: %+v, its origin's chain is %s there, %v", n.site, h, chain, err)
+	}
+}
+
+// recordedOnce checks an origin's streams against what its publisher knows.
+func (s *simulation) recordedOnce(n *simNode) {
+	for _, h := range n.running.log.AllHeads() {
+		if h.Stream.Origin() != n.site {
+			continue
+		}
+		place, ids := simPlace{h.Stream, h.Incarnation}, map[string]plantmesh.Offset{}
+		first, err := n.running.log.Earliest(h.Stream, h.Incarnation)
+		if err != nil {
+			s.Error(err)
+		}
+		for off := max(first, s.floor[place]); off <= h.Offset; off++ {
+			e, err := n.running.log.GetOf(h.Stream, h.Incarnation, off)
+			if err != nil {
+				s.Errorf("%s: %s@%d of incarnation %d: %v", n.site, h.Stream, off, h.Incarnation, err)
+				break
+			}
+			id := e.GetEvent().GetId()
+			if before := ids[id]; before != 0 {
+				s.Errorf("%s: %s has event %s at %d and %d of incarnation %d", n.site, h.Stream, id, before, off, h.Incarnation)
+			}
+			ids[id] = off
+			if published := n.seen[id]; published == nil || plantmesh.ContentHash(published) != plantmesh.ContentHash(e.GetEvent()) {
+				s.Errorf("%s: %s@%d of incarnation %d was not published so: %v", n.site, h.Stream, off, h.Incarnation, e)
+			}
+		}
+		for _, a := range n.acked {
+			if a.Entry.Stream == h.Stream && a.Incarnation == h.Incarnation && s.due(place, a.Offset) && a.Offset >= first && ids[a.Event.GetId()] != a.Offset {
+				s.Errorf("%s: event %s was acknowledged at %+v, and is at %d", n.site, a.Event.GetId(), a.Receipt, ids[a.Event.GetId()])
+			}
+		}
+	}
+}
