@@ -153,10 +153,19 @@ func (p *puller) gone(s *session) {
 	signal(p.news)
 }
 
+// held are the incarnations here, oldest first: none if the stream is not known yet.
+func (p *puller) held() ([]plantmesh.Head, error) {
+	held, err := p.mesh.log.Incarnations(p.name)
+	if errors.Is(err, plantmesh.ErrUnknownStream) {
+		return nil, nil
+	}
+	return held, err
+}
+
 // choose looks at what is offered now. retry is when a source that failed may be asked again; zero if none waits.
 func (p *puller) choose(current choice) (c choice, ok bool, retry time.Time, err error) {
-	held, err := p.mesh.log.Incarnations(p.name)
-	if err != nil && !errors.Is(err, plantmesh.ErrUnknownStream) {
+	held, err := p.held()
+	if err != nil {
 		return choice{}, false, time.Time{}, err
 	}
 	now := time.Now()
@@ -332,7 +341,7 @@ func (p *puller) wait(ctx context.Context, d time.Duration) bool {
 
 // behind tells whether the chosen source has more than is held here.
 func (p *puller) behind(c choice) bool {
-	held, err := p.mesh.log.Incarnations(p.name)
+	held, err := p.held()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return err == nil && c.source.heads[c.incarnation].offset > heldOf(held, c.incarnation)
@@ -340,7 +349,7 @@ func (p *puller) behind(c choice) bool {
 
 // otherHasMore tells whether a source besides the chosen one has more than is held here.
 func (p *puller) otherHasMore(c choice) bool {
-	held, err := p.mesh.log.Incarnations(p.name)
+	held, err := p.held()
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -171,3 +171,20 @@ func TestNewReplicaOfATrimmedStreamBeginsWhereTheStreamDoes(t *testing.T) {
 		late.start().stalled(a.stream(), "offset trimmed", "it holds 141 to 200", "plantmesh replicas remove")
 	})
 }
+
+// Nothing new happens that would tell the new replica of the second history once it has the first.
+func TestNewReplicaOfAQuietStreamGetsEveryIncarnation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plant, hq := mutual(t)
+		plant.publish(30)
+		hq.holds(plant, plant.stream())
+		plant.loseDisk()
+		plant.publish(10)
+		pass(time.Minute)
+		late := plant.add("late", mesh.Config{Peers: []string{plant.address}, Subscriptions: everything}).start()
+		waitFor(t, late, func() bool { 
+			got, _ := late.running.log.Incarnations(plant.stream())
+			return slices.Equal(got, plant.histories(plant.stream()))
+		})
+	})
+}

@@ -65,3 +65,33 @@ func TestRelayServesAStreamThatGrowsWhileItIsRead(t *testing.T) {
 		}
 	})
 }
+
+// muteLog never comes back with blocks.
+type muteLog struct{ *storage.Log }
+
+func (muteLog) RawBlocksOf(ctx context.Context, _ plantmesh.StreamName, _ plantmesh.Incarnation, _ plantmesh.Offset, _ int) ([][]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestNewReplicaMovesToAnotherSourceWhenTheFirstStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, meshtest.NewFabric())
+		sites := w.build(topology{"a": {}, "r1": {"a"}, "r2": {"a"}}, func(n *node) {
+			if n.site == "r1" { // is asked first: all else is equal
+				n.wrap = func(l *storage.Log) mesh.Log { return muteLog{l} }
+			}
+		})
+		a := sites["a"]
+		a.publish(20)
+		sites["r1"].holds(a, a.stream())
+		sites["r2"].holds(a, a.stream())
+		pass(time.Minute)
+		c := w.add("c", mesh.Config{Peers: []string{meshtest.Address("r1"), meshtest.Address("r2")}, Subscriptions: everything}).start()
+		began := time.Now()
+		waitFor(t, c, func() bool { head, err := c.running.log.Head(a.stream()); return err == nil && head.Offset == 20 })
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
