@@ -288,6 +288,7 @@ func (p *puller) supervise(ctx context.Context, end context.CancelCauseFunc, c c
 	moved, received := time.Now(), wire.received.Load()
 	held := p.replica.durable()
 	for {
+		behind := p.behind(c) // before it chooses: what comes after that is looked at again
 		next, ok, _, err := p.choose(c)
 		now := time.Now()
 		if h, bytes := p.replica.durable(), wire.received.Load(); h != held || bytes-received > quietBytes {
@@ -310,7 +311,7 @@ func (p *puller) supervise(ctx context.Context, end context.CancelCauseFunc, c c
 			return
 		}
 		wait := time.Duration(0)
-		if !better.IsZero() || p.behind(c) {
+		if !better.IsZero() || behind {
 			wait = switchAfter / 4
 		}
 		if !p.wait(ctx, wait) {

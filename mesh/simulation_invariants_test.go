@@ -145,3 +145,20 @@ func (s *simulation) recordedOnce(n *simNode) {
 		}
 	}
 }
+
+// troubles are a site's links, and the streams that do not come or go as they should.
+func (n *simNode) troubles() string {
+	status, text := n.running.mesh.Status(), ""
+	for _, l := range status.Links {
+		text += fmt.Sprintf("\n  %s to %s: %s %s", l.Kind, l.Address, l.State, l.Reason)
+	}
+	for _, r := range status.Replicas {
+		text += fmt.Sprintf("\n  %s from %s: %s %d of %d %s", r.Stream, r.Link, r.State, r.Offset, r.SourceOffset, r.Reason)
+	}
+	for _, f := range status.Followers {
+		if !f.Connected || f.LagEvents > 0 {
+			text += fmt.Sprintf("\n  %s to %s: incarnation %d to %d, lacks %d: %s", f.Stream, f.Site, f.Incarnation, f.DurableOffset, f.LagEvents, f.Reason)
+		}
+	}
+	return text
+}

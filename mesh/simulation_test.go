@@ -119,6 +119,7 @@ func (s *simulation) end() {
 	for _, n := range s.order {
 		s.stopNode(n)
 	}
+	pass(10 * time.Second) // timers of memberlist, which ends without waiting for them
 }
 
 // heal ends all faults, and has every site record once more.
@@ -140,7 +141,7 @@ func (s *simulation) heal() {
 	}
 	for _, n := range s.order {
 		if !n.settled() {
-			s.Fatalf("%s does not record, though nothing is broken any more: %+v", n.site, n.running.mesh.Status())
+			s.Fatalf("%s does not record, though nothing is broken any more: %+v", n.site, n.troubles())
 		}
 	}
 }
@@ -154,7 +155,7 @@ func (s *simulation) converge() {
 		if time.Since(healed) > convergeWithin {
 			s.Errorf("after %s: %s", convergeWithin, why)
 			for _, n := range s.order {
-				s.Logf("%s: %+v", n.site, n.running.mesh.Status())
+				s.Logf("%s: %s", n.site, n.troubles())
 			}
 			return
 		}
