@@ -289,7 +289,7 @@ func (p *puller) supervise(ctx context.Context, end context.CancelCauseFunc, c c
 	held := p.replica.durable()
 	for {
 		behind := p.behind(c) // before it chooses: what comes after that is looked at again
-		next, ok, _, err := p.choose(c)
+		next, ok, retry, err := p.choose(c)
 		now := time.Now()
 		if h, bytes := p.replica.durable(), wire.received.Load(); h != held || bytes-received > quietBytes {
 			moved, held, received = now, h, bytes
@@ -314,10 +314,14 @@ func (p *puller) supervise(ctx context.Context, end context.CancelCauseFunc, c c
 		if !better.IsZero() || behind {
 			wait = switchAfter / 4
 		}
+		due := wait > 0
+		if !due && !retry.IsZero() { // somebody who failed may be asked again then
+			wait = max(time.Until(retry), time.Millisecond)
+		}
 		if !p.wait(ctx, wait) {
 			return
 		}
-		if wait == 0 {
+		if !due {
 			moved, received = time.Now(), wire.received.Load() // nothing was due
 		}
 	}

@@ -95,3 +95,26 @@ func TestNewReplicaMovesToAnotherSourceWhenTheFirstStalls(t *testing.T) {
 		}
 	})
 }
+
+// Who failed once is asked again when its time has come, also while the stream waits at another site that has nothing new.
+func TestSourceThatFailedIsAskedAgainThoughNobodyHasNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, meshtest.NewFabric())
+		var lie atomic.Int32
+		sites := w.build(topology{"a": {}, "r": {"a"}, "c": {"a", "r"}}, func(n *node) {
+			if n.site == "a" {
+				n.wrap = func(l *storage.Log) mesh.Log { return lyingLog{l, &lie} }
+			}
+		})
+		a, c := sites["a"], sites["c"]
+		a.publish(10)
+		c.holds(a, a.stream())
+		sites["r"].holds(a, a.stream())
+		w.fabric.Cut("r", "a", meshtest.Break)
+		lie.Store(int32(lieBlocks))
+		a.publish(10)
+		pass(5 * time.Second)
+		lie.Store(int32(honest))
+		c.holdsWithin(a, a.stream(), time.Minute)
+	})
+}
