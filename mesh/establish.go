@@ -15,13 +15,13 @@ const establishEvery = 20 * time.Millisecond
 
 // establish brings back what peers hold of this site's streams and this log does not, because its disk was lost or an old
 // backup was restored, and then lets publishing begin. A peer that cannot be reached holds up nothing: the site goes on, in
-// a new incarnation of what is known to be incomplete.
+// a new incarnation of what is known to be incomplete. If ctx ends before, what waits is refused.
 func (m *Mesh) establish(ctx context.Context) {
-	defer m.log.Release()
 	moved, held := time.Now(), m.ownEvents()
 	for {
 		missing := m.missing()
 		if len(missing) == 0 && m.heardAll() {
+			m.log.Release()
 			return
 		}
 		if now := m.ownEvents(); now != held {
@@ -29,9 +29,11 @@ func (m *Mesh) establish(ctx context.Context) {
 		}
 		if time.Since(moved) >= m.cfg.Timings.RecoveryWait {
 			m.closeMissing(missing)
+			m.log.Release()
 			return
 		}
 		if !sleep(ctx, establishEvery, nil) {
+			m.log.Refuse() // nothing is written where peers may hold more
 			return
 		}
 	}

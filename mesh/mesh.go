@@ -51,10 +51,11 @@ type Log interface {
 	PutVoucher(site plantmesh.SiteID, id plantmesh.KeyID, voucher []byte) error
 
 	// Recover adds blocks of this site's own stream that a peer kept. CloseIncarnation has what is published next begin a new one. Release
-	// lets publishing begin.
+	// lets publishing begin, Refuse answers what waits for that: this node stops before.
 	Recover(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
 	CloseIncarnation(s plantmesh.StreamName, i plantmesh.Incarnation) error
 	Release()
+	Refuse()
 }
 
 // Observer is told what arrived, for telemetry. It is called by the stream's replicator, one call at a time for a

@@ -1,6 +1,7 @@
 package mesh_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -182,9 +183,38 @@ func TestNewReplicaOfAQuietStreamGetsEveryIncarnation(t *testing.T) {
 		plant.publish(10)
 		pass(time.Minute)
 		late := plant.add("late", mesh.Config{Peers: []string{plant.address}, Subscriptions: everything}).start()
-		waitFor(t, late, func() bool { 
+		waitFor(t, late, func() bool {
 			got, _ := late.running.log.Incarnations(plant.stream())
 			return slices.Equal(got, plant.histories(plant.stream()))
 		})
+	})
+}
+
+// A backup was restored, and the site stops again before its peers have answered: nothing is written behind what they hold.
+func TestOriginThatStopsBeforeItIsCompletedWritesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plant, hq := mutual(t)
+		plant.publish(50)
+		backup := plant.disk.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{})
+		plant.publish(50)
+		hq.holds(plant, plant.stream())
+		plant.stop()
+		plant.disk = backup
+		plant.fabric.Cut("plant-a", "hq", meshtest.Hang)
+		plant.start()
+		p, err := plant.running.log.Submit(storage.Write{Entries: []storage.Entry{{Stream: plant.stream(), Event: plant.event(0)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plant.stop()
+		if receipts, err := p.Wait(t.Context()); !errors.Is(err, plantmesh.ErrShuttingDown) {
+			t.Errorf("it was answered with %+v, %v", receipts, err)
+		}
+		plant.fabric.Heal("plant-a", "hq")
+		plant.start().publish(10)
+		hq.holds(plant, plant.stream())
+		if got := plant.histories(plant.stream()); len(got) != 2 || got[0].Offset != 100 || got[1].Offset != 10 {
+			t.Errorf("the origin has %+v, want 100 events of the history before and 10 more", got)
+		}
 	})
 }

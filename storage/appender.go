@@ -36,6 +36,7 @@ type appender struct {
 	bytes   int // of all that is submitted and not answered
 	closed  bool
 	held    bool                                           // nothing is taken until Release
+	refused bool                                           // it never will be
 	writes  map[plantmesh.StreamName]plantmesh.Incarnation // what the building goroutine has begun to write to
 	above   map[plantmesh.StreamName]plantmesh.Incarnation // a new one has to be above this
 	filling map[plantmesh.StreamName]chan struct{}         // streams that are being recovered; closed when they are not
@@ -65,9 +66,10 @@ func (a *appender) start(l *Log) {
 	a.ended.Go(a.acknowledge)
 }
 
-// stop refuses new writes, waits until all submitted ones are answered, and ends the goroutines. It returns false if they
+// stop refuses new writes and those that are held, waits until all others are answered, and ends the goroutines. It returns false if they
 // do not end because the log has failed and they hang in the storage engine.
 func (a *appender) stop() bool {
+	a.refuse()
 	a.mu.Lock()
 	a.closed = true
 	a.mu.Unlock()
@@ -108,7 +110,7 @@ func (a *appender) submit(p *Pending) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
+	if a.closed || a.refused {
 		return fmt.Errorf("append: %w", plantmesh.ErrShuttingDown)
 	}
 	if a.bytes > 0 && a.bytes+p.bytes > a.log.opts.MaxPendingBytes {
@@ -125,7 +127,7 @@ func (a *appender) submit(p *Pending) error {
 func (a *appender) take() []*Pending {
 	for {
 		a.mu.Lock()
-		if n := a.fit(); n > 0 && (!a.held || a.closed) {
+		if n := a.fit(); n > 0 && !a.held {
 			taken := a.waiting[:n:n]
 			if a.waiting = a.waiting[n:]; len(a.waiting) == 0 {
 				a.waiting = nil

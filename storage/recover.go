@@ -135,3 +135,22 @@ func (l *Log) Release() {
 	a.mu.Unlock()
 	a.signal()
 }
+
+// Refuse answers what is held back, and all that comes, with plantmesh.ErrShuttingDown: the site stops before it knows whether its
+// streams are whole. After Release it does nothing.
+func (l *Log) Refuse() { l.appender.refuse() }
+
+func (a *appender) refuse() {
+	a.mu.Lock()
+	var held []*Pending
+	if a.held {
+		held, a.waiting, a.refused = a.waiting, nil, true
+	}
+	for _, p := range held {
+		a.bytes -= p.bytes
+	}
+	a.mu.Unlock()
+	for _, p := range held {
+		p.resolve(fmt.Errorf("append: %w", plantmesh.ErrShuttingDown))
+	}
+}
