@@ -64,6 +64,7 @@ func simulate(t *testing.T, seed uint64) {
 	}
 	s.heal()
 	s.converge()
+	s.rest()
 	s.always()
 	s.whole()
 	s.Log(s.summary(m))
@@ -161,6 +162,26 @@ func (s *simulation) converge() {
 		}
 		pass(500 * time.Millisecond)
 	}
+}
+
+// rest waits until nothing comes any more anywhere: also what nobody has to have may be on its way.
+func (s *simulation) rest() {
+	for range 10 {
+		before := s.heads()
+		if pass(45 * time.Second); before == s.heads() {
+			return
+		}
+	}
+	s.Error("heads go on moving, though nobody records anything")
+}
+
+// heads are those of all sites.
+func (s *simulation) heads() string {
+	var text strings.Builder
+	for _, n := range s.order {
+		fmt.Fprintln(&text, n.site, n.running.log.AllHeads())
+	}
+	return text.String()
 }
 
 // tell shows how a run that failed came about.
