@@ -108,6 +108,7 @@ var stalls = []cause{
 	{is(plantmesh.ErrOffsetBeyondHead), true, "this copy holds more than the origin: the origin has lost events, or was restored from an old backup; keep this node's data folder"},
 	{is(plantmesh.ErrOffsetTrimmed), true, "no linked site retains what comes next any more: link to one that does, or give up this copy with `plantmesh replicas remove`, and it is fetched from the earliest event that is retained"},
 	{is(plantmesh.ErrCorruptBlock), true, "a block is damaged: run `plantmesh verify` at the origin and check its disk"},
+	{is(plantmesh.ErrInvalidCheckpoint), true, "what this site serves is not what the origin signed, or lacks its signature: check that site, and link to another that holds the stream, best its origin"},
 	{is(plantmesh.ErrDiskReserve), true, "make room on this node's disk: it goes on by itself then"},
 	{is(plantmesh.ErrStorageFailed), true, "check the disk of this node, then restart it"},
 	{is(plantmesh.ErrUnknownStream), true, "the origin does not hold the stream any more: check its data folder"},
