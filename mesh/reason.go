@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 
 	"google.golang.org/grpc/codes"
@@ -52,6 +53,17 @@ func isAlert(err error) bool {
 	return errors.As(err, &op) && op.Op == "remote error" // crypto/tls keeps the type of what is inside to itself
 }
 
+// isDamage tells that one side of a TLS connection got other bytes than were sent. No certificate has part in it.
+func isDamage(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" && op.Op != "local error" {
+		return false
+	}
+	return slices.Contains([]string{
+		"tls: bad record MAC", "tls: error decoding message", "tls: error decrypting message", "tls: illegal parameter", "tls: unexpected message", "tls: oversized record received",
+	}, op.Err.Error())
+}
+
 // causes are tried in order; the first that fits explains.
 var causes = []cause{
 	{is(plantmesh.ErrSelfLink), true, "the address leads back to this node: remove it from peers"},
@@ -66,6 +78,7 @@ var causes = []cause{
 	{is(plantmesh.ErrNotASite), true, "give tls.cert a certificate that was issued for a site"},
 	{is(plantmesh.ErrUnauthenticated), true, "give tls.cert a certificate that was issued for a site of this mesh"},
 	{is(errHandshake), true, "correct peers or tls.ca here, or the peer's certificate"},
+	{isDamage, false, "the line, or something on it, changes what is sent: check cables, radio links and proxies in between; nothing of it was taken"},
 	{isAlert, true, "the peer refuses this node's certificate: check that both are of one mesh, that the peer's tls.ca issued it, and that it has not expired; the peer's log says more"},
 	{as[tls.RecordHeaderError], true, "no TLS at this address: check the port under peers"},
 	{is(errNotHTTP2), true, "no plantmesh node at this address: check the port under peers"},
