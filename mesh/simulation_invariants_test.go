@@ -94,6 +94,20 @@ func (s *simulation) whole() {
 	}
 }
 
+// isRead checks that readers everywhere have come to what was recorded last.
+func (s *simulation) isRead(last []simPlaceOffset) {
+	for _, at := range last {
+		if s.trimmedHard[at.stream] {
+			continue
+		}
+		for _, sub := range append(s.mesh.subscribers(at.stream), s.mesh.site(at.stream.Origin())) {
+			if r := s.nodes[sub.name].readers[at.stream]; r == nil || r.at.Incarnation != at.incarnation || r.at.Offset != at.offset {
+				s.Errorf("%s: the last event of %s is at %d of incarnation %d, and its reader at %+v", sub.name, at.stream, at.offset, at.incarnation, r)
+			}
+		}
+	}
+}
+
 // copyOf checks that a replica is a prefix of its origin's history, and signed.
 func (s *simulation) copyOf(n *simNode, h plantmesh.Head, signed plantmesh.Offset) {
 	if signed != h.Offset {

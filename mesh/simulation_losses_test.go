@@ -13,6 +13,12 @@ type simPlace struct {
 	incarnation plantmesh.Incarnation
 }
 
+// simPlaceOffset is one event's place.
+type simPlaceOffset struct {
+	simPlace
+	offset plantmesh.Offset
+}
+
 // holdsOf is how far a site's disk has an incarnation for certain.
 func (n *simNode) holdsOf(p simPlace) plantmesh.Offset {
 	heads := n.heads

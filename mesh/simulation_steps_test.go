@@ -33,7 +33,7 @@ var simKinds = []struct {
 }
 
 // simSteps is how many steps a history has.
-const simSteps = 40
+const simSteps = 60
 
 func randomSteps(m *simMesh, random *rand.Rand) (steps []simStep) {
 	weights := 0

@@ -15,6 +15,7 @@ import (
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/mesh/meshtest"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+	"github.com/plantmesh/plantmesh/storage"
 )
 
 var (
@@ -65,8 +66,12 @@ func simulate(t *testing.T, seed uint64) {
 	s.heal()
 	s.converge()
 	s.rest()
+	last := s.recordLast()
+	s.converge()
+	s.rest()
 	s.always()
 	s.whole()
+	s.isRead(last)
 	s.Log(s.summary(m))
 }
 
@@ -173,6 +178,23 @@ func (s *simulation) rest() {
 		}
 	}
 	s.Error("heads go on moving, though nobody records anything")
+}
+
+// recordLast has every site record one event in each of its streams, now that all of the past is back. It returns where they are.
+func (s *simulation) recordLast() (last []simPlaceOffset) {
+	for _, n := range s.order {
+		for _, domain := range simDomains {
+			stream := plantmesh.StreamOf(n.site, domain)
+			e := n.event(0)
+			n.seen[e.GetId()] = e
+			receipts, err := n.running.log.Append(s.Context(), storage.Write{Entries: []storage.Entry{{Stream: stream, Event: e}}})
+			if err != nil {
+				s.Fatalf("%s: %v", n.site, err)
+			}
+			last = append(last, simPlaceOffset{simPlace{stream, receipts[0].Incarnation}, receipts[0].Offset})
+		}
+	}
+	return last
 }
 
 // heads are those of all sites.
