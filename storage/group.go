@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -41,6 +42,7 @@ type run struct {
 // fill decides on every write of a group and puts the accepted ones into a batch. An error means that the batch cannot
 // be made; one that concerns a single write only refuses that write.
 func (a *appender) fill(g *group) error {
+	a.retire()
 	s := &staging{
 		appender: a, group: g, now: a.log.opts.Now().UnixNano(),
 		ids: newIDReader(a.log.db), seen: map[stagedKey]*staged{}, byOut: map[*writer]*run{},
@@ -152,6 +154,19 @@ func (s *staging) run(w *writer) *run {
 		s.runs = append(s.runs, r)
 	}
 	return r
+}
+
+// retire lets go of streams of which a newer incarnation was recovered: the clock was behind when the one that is written began.
+// The next event begins one above both, for that is where readers are.
+func (a *appender) retire() {
+	a.log.mu.RLock()
+	defer a.log.mu.RUnlock()
+	for name, w := range a.writers {
+		current := a.log.streams[name]
+		if current != nil && current.record.incarnation > w.stream.record.incarnation && slices.Contains(a.log.older[name], w.stream) {
+			delete(a.writers, name)
+		}
+	}
 }
 
 // writer finds the appender's view of a stream, which from then on nobody else writes. A new stream begins here, and a new
