@@ -39,7 +39,7 @@ func (s *simulation) missing() string {
 			}
 			for _, sub := range s.mesh.subscribers(h.Stream) {
 				got, err := s.nodes[sub.name].running.log.HeadOf(h.Stream, h.Incarnation)
-				if err != nil || got.Offset != h.Offset {
+				if err != nil || got.Offset < h.Offset || got.Offset > h.Offset && !s.lostBehind(h) {
 					return fmt.Sprintf("%s has %+v, %s has %+v, %v", origin.site, h, sub.name, got, err)
 				}
 				if why := s.nodes[sub.name].notCurrent(h.Stream); why != "" {
@@ -113,17 +113,32 @@ func (s *simulation) copyOf(n *simNode, h plantmesh.Head, signed plantmesh.Offse
 	if signed != h.Offset {
 		s.Errorf("%s: %+v is signed up to %d", n.site, h, signed)
 	}
-	origin := s.nodes[h.Stream.Origin()].running.log
-	chain, err := origin.ChainOf(n.Context(), h.Stream, h.Incarnation, h.Offset)
-	switch {
-	case errors.Is(err, plantmesh.ErrOffsetTrimmed) && s.floor[simPlace{h.Stream, h.Incarnation}] > h.Offset:
-	case errors.Is(err, plantmesh.ErrIncarnationChanged) || errors.Is(err, plantmesh.ErrUnknownStream): // lost there
-		if _, lost := s.kept[simPlace{h.Stream, h.Incarnation}]; !lost {
+	origin, place := s.nodes[h.Stream.Origin()].running.log, simPlace{h.Stream, h.Incarnation}
+	own, err := origin.HeadOf(h.Stream, h.Incarnation)
+	if err != nil {
+		if _, lost := s.kept[place]; !lost {
 			s.Errorf("%s: %+v, which its origin does not know: %v", n.site, h, err)
 		}
-	case err != nil || chain != h.Chain:
-		s.Errorf("%s: %+v, its origin's chain is %s there, %v", n.site, h, chain, err)
+		return
 	}
+	if h.Offset > own.Offset && !s.lostBehind(own) {
+		s.Errorf("%s: %+v, its origin has %+v", n.site, h, own)
+	}
+	at := min(h.Offset, own.Offset)
+	there, thereErr := origin.ChainOf(n.Context(), h.Stream, h.Incarnation, at)
+	here, hereErr := n.running.log.ChainOf(n.Context(), h.Stream, h.Incarnation, at)
+	if err := errors.Join(thereErr, hereErr); errors.Is(err, plantmesh.ErrOffsetTrimmed) && s.floor[place] > at {
+		return
+	}
+	if thereErr != nil || hereErr != nil || here != there {
+		s.Errorf("%s: %+v, chain %s after %d; its origin's is %s: %v, %v", n.site, h, here, at, there, hereErr, thereErr)
+	}
+}
+
+// lostBehind tells whether what follows on an origin's history went with its disk. Who is not linked to the origin may have it.
+func (s *simulation) lostBehind(h plantmesh.Head) bool {
+	kept, lost := s.kept[simPlace{h.Stream, h.Incarnation}]
+	return lost && kept <= h.Offset
 }
 
 // recordedOnce checks an origin's streams against what its publisher knows.
