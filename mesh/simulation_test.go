@@ -45,6 +45,7 @@ type simulation struct {
 func TestMeshConvergesAfterAnyHistory(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
 		})
 	}
