@@ -18,24 +18,34 @@ import (
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
-// payloads are those of the events of a stream at a node, as far as it has them.
-func (r *running) payloads(t *testing.T, stream string) (all []any) {
+// frames are what a node answers up to the head of a stream; none for one that it does not hold.
+func (r *running) frames(t *testing.T, req *eventv1.SubscribeRequest) (all []*eventv1.SubscribeResponse) {
 	t.Helper()
-	call, err := r.events().Subscribe(t.Context(), &eventv1.SubscribeRequest{Stream: stream, UntilHead: true})
+	req.UntilHead = true
+	call, err := r.events().Subscribe(t.Context(), req)
 	for err == nil {
 		var frame *eventv1.SubscribeResponse
 		if frame, err = call.Recv(); err == nil {
-			for _, e := range frame.GetEvents().GetEvents() {
-				payload, err := plantmesh.Payload(e.GetEvent())
-				if err != nil {
-					t.Fatal(err)
-				}
-				all = append(all, payload)
-			}
+			all = append(all, frame)
 		}
 	}
 	if err = plantmesh.FromStatus(err); !errors.Is(err, io.EOF) && !errors.Is(err, plantmesh.ErrUnknownStream) {
 		t.Fatal(err)
+	}
+	return all
+}
+
+// payloads are those of the events of a stream at a node, as far as it has them.
+func (r *running) payloads(t *testing.T, stream string) (all []any) {
+	t.Helper()
+	for _, frame := range r.frames(t, &eventv1.SubscribeRequest{Stream: stream}) {
+		for _, e := range frame.GetEvents().GetEvents() {
+			payload, err := plantmesh.Payload(e.GetEvent())
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, payload)
+		}
 	}
 	return all
 }
@@ -132,6 +142,7 @@ func TestResetRaisesAnExceptionAndCountsInAMetric(t *testing.T) {
 	hqConfig.Peers, hqConfig.Subscriptions = []string{plantConfig.Listen}, []config.Subscription{{From: "*", Streams: []string{"*"}}}
 	hq := c.start(hqConfig, node.WithMetricReader(reader))
 	hq.holdsWhole(t, "plant-a/production", 5)
+	before := hq.frames(t, &eventv1.SubscribeRequest{Stream: "plant-a/production"})
 	plant.end()
 	plantConfig.DataDir += "-new"
 	plant = c.start(plantConfig)
@@ -150,16 +161,23 @@ func TestResetRaisesAnExceptionAndCountsInAMetric(t *testing.T) {
 	if n := sum(t, reader, "plantmesh.stream.jumps", "replica", "recreated", "plant-a/production"); n != 1 {
 		t.Errorf("%d jumps counted", n)
 	}
-	if n := sum(t, reader, "plantmesh.exceptions.open", "history-jump"); n != 1 {
-		t.Errorf("%d exceptions counted as open", n)
+	after := hq.frames(t, &eventv1.SubscribeRequest{
+		Stream: "plant-a/production", Start: &eventv1.SubscribeRequest_Cursor{Cursor: before[len(before)-1].GetCursor()},
+	})
+	if len(after) < 2 || after[0].GetHistoryReset().GetOldOffset() != 5 {
+		t.Errorf("a reader goes on with %v", after)
 	}
+	if n := sum(t, reader, "plantmesh.stream.jumps", "subscription", "recreated"); n != 1 {
+		t.Errorf("%d jumps of subscriptions counted", n)
+	}
+	until(t, "its exception is raised too", func() bool { return sum(t, reader, "plantmesh.exceptions.open", "history-jump") == 2 })
 	hq.end()
 	hq = c.start(hqConfig)
 	if again := open(hq); again.GetExceptionId() != raised.GetExceptionId() || !again.GetRaiseTime().AsTime().Equal(raised.GetRaiseTime().AsTime()) {
 		t.Errorf("after a restart %v, before %v", again, raised)
 	}
 	events := hq.payloads(t, "hq/exceptions")
-	if len(events) != 1 || events[0].(*manufacturingv1.ExceptionRaised).GetExceptionId() != raised.GetExceptionId() {
+	if len(events) != 2 || events[0].(*manufacturingv1.ExceptionRaised).GetExceptionId() != raised.GetExceptionId() {
 		t.Errorf("events %v", events)
 	}
 }
