@@ -5,7 +5,8 @@ BUF ?= $(GO) run github.com/bufbuild/buf/cmd/buf@v1.75.0
 GOLANGCI_LINT ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
-SEEDS ?= 200
+SEEDS ?= 300
+FIRST ?= 0
 
 .PHONY: bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-jaeger
 
@@ -57,8 +58,8 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 CRASHPOINTS ?= 10000
-simulate: ## meshes of random topologies in virtual time, under SEEDS random histories of faults
-	$(GO) test -count=1 -timeout 60m -run TestMeshConvergesAfterAnyHistory ./mesh -mesh.seeds $(SEEDS)
+simulate: ## meshes of any shape in virtual time, under SEEDS random histories of faults, from seed FIRST on
+	$(GO) test -count=1 -timeout 60m -run TestMeshConvergesAfterAnyHistory ./mesh -mesh.seeds $(SEEDS) -mesh.first $(FIRST)
 
 bench-peers: ## plantmesh and NATS JetStream side by side
 	$(GO) run -C cmd/meshbench . --rounds 5

@@ -26,12 +26,10 @@ type simDisk struct {
 
 func newSimDisk(memory *vfs.MemFS, full, scarce *atomic.Bool) *simDisk {
 	d := &simDisk{memory: memory, full: full, scarce: scarce}
+	writes := []errorfs.OpKind{errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFilePreallocate}
 	d.FS = errorfs.Wrap(memory, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		switch op.Kind {
-		case errorfs.OpCreate, errorfs.OpReuseForWrite, errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFilePreallocate:
-			if full.Load() {
-				return syscall.ENOSPC
-			}
+		if full.Load() && slices.Contains(writes, op.Kind) {
+			return syscall.ENOSPC
 		}
 		return nil
 	}))
