@@ -5,7 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"time"
+)
+
+// measured is a case: its name, and the unit of its values.
+type measured struct{ name, unit string }
+
+// caseGroup are cases that are measured together.
+type caseGroup struct {
+	cases   []measured
+	measure func(ctx context.Context, b *bench, s system) ([]float64, error) // one value for each case
+}
+
+// Units. Of rate more is better, of the others less.
+const (
+	rate         = "events/s"
+	milliseconds = "ms"
+	mebibytes    = "MiB"
+	bytesUnit    = "bytes"
+	share        = "of payload"
 )
 
 // allCases are the cases, in the order of the table.
@@ -16,22 +35,44 @@ func allCases() []caseGroup {
 		bytes int
 	}{{"1k", 1024}, {"256b", 256}} {
 		for _, publishers := range []int{1, 16, 256} {
-			list = append(list, caseGroup{[]string{fmt.Sprintf("durable_publish_%s_%d", size.name, publishers)}, "events/s", publishing(size.bytes, publishers, 1)})
+			list = append(list, caseGroup{[]measured{{fmt.Sprintf("durable_publish_%s_%d", size.name, publishers), rate}}, publishing(size.bytes, publishers, 1)})
 		}
-		list = append(list, caseGroup{[]string{"durable_publish_stream_" + size.name}, "events/s", publishing(size.bytes, requestsStream, requestEvents)})
+		list = append(list, caseGroup{[]measured{{"durable_publish_stream_" + size.name, rate}}, publishing(size.bytes, requestsStream, requestEvents)})
 	}
 	list = append(list,
-		caseGroup{[]string{"publish_latency_p50", "publish_latency_p99"}, "ms", publishLatency},
-		caseGroup{[]string{"live_replication_p50", "live_replication_p99"}, "ms", liveReplication})
+		caseGroup{[]measured{{"publish_latency_p50", milliseconds}, {"publish_latency_p99", milliseconds}}, publishLatency},
+		caseGroup{[]measured{{"live_replication_p50", milliseconds}, {"live_replication_p99", milliseconds}}, liveReplication})
 	for _, roundTrip := range []time.Duration{0, 50 * time.Millisecond, 200 * time.Millisecond} {
-		list = append(list, caseGroup{[]string{fmt.Sprintf("catchup_%dms", roundTrip.Milliseconds())}, "events/s", catchUp(roundTrip)})
+		list = append(list, caseGroup{[]measured{{fmt.Sprintf("catchup_%dms", roundTrip.Milliseconds()), rate}}, catchUp(roundTrip)})
 	}
 	return append(list,
-		caseGroup{[]string{"fanout_8"}, "events/s", fanOut},
-		caseGroup{[]string{"restart_10m"}, "ms", restart},
-		caseGroup{[]string{"disk_bytes_per_event"}, "of payload", disk},
-		caseGroup{[]string{"memory_idle"}, "MiB", memoryIdle},
-		caseGroup{[]string{"memory_load"}, "MiB", memoryLoad})
+		caseGroup{[]measured{{"fanout_8", rate}}, fanOut},
+		caseGroup{[]measured{{"restart_10m", milliseconds}}, restart},
+		caseGroup{[]measured{{"disk_bytes_per_event", bytesUnit}, {"disk_of_payload", share}}, disk},
+		caseGroup{[]measured{{"memory_idle", mebibytes}}, memoryIdle},
+		caseGroup{[]measured{{"memory_load", mebibytes}}, memoryLoad})
+}
+
+// selectCases are the groups of which a case is wanted.
+func selectCases(only *regexp.Regexp) (list []caseGroup) {
+	for _, g := range allCases() {
+		for _, m := range g.cases {
+			if only.MatchString(m.name) {
+				list = append(list, g)
+				break
+			}
+		}
+	}
+	return list
+}
+
+func caseNames(groups []caseGroup) (names []string) {
+	for _, g := range groups {
+		for _, m := range g.cases {
+			names = append(names, m.name)
+		}
+	}
+	return names
 }
 
 func publishing(size, window, perRequest int) func(context.Context, *bench, system) ([]float64, error) {
@@ -41,7 +82,7 @@ func publishing(size, window, perRequest int) func(context.Context, *bench, syst
 			return nil, err
 		}
 		var rate float64
-		err = b.with(ctx, s, false, func(n node, _ string) (err error) {
+		err = b.with(ctx, s, func(n node, _ string) (err error) {
 			rate, err = publishFor(ctx, n, made, window, perRequest, b.duration)
 			return err
 		})
@@ -56,7 +97,7 @@ func publishLatency(ctx context.Context, b *bench, s system) ([]float64, error) 
 		return nil, err
 	}
 	var took []time.Duration
-	err = b.with(ctx, s, false, func(n node, _ string) error {
+	err = b.with(ctx, s, func(n node, _ string) error {
 		rate, err := publishFor(ctx, n, made, 16, 1, b.duration)
 		if err != nil {
 			return err
@@ -72,7 +113,7 @@ func publishLatency(ctx context.Context, b *bench, s system) ([]float64, error) 
 
 func memoryIdle(ctx context.Context, b *bench, s system) ([]float64, error) {
 	var bytes float64
-	err := b.with(ctx, s, false, func(n node, _ string) (err error) {
+	err := b.with(ctx, s, func(n node, _ string) (err error) {
 		pause(ctx, b.duration)
 		bytes, err = n.process().memory("VmRSS")
 		return err
@@ -87,7 +128,7 @@ func memoryLoad(ctx context.Context, b *bench, s system) ([]float64, error) {
 		return nil, err
 	}
 	var bytes float64
-	err = b.with(ctx, s, false, func(n node, _ string) error {
+	err = b.with(ctx, s, func(n node, _ string) error {
 		if _, err := publishFor(ctx, n, made, requestsStream, requestEvents, b.duration); err != nil {
 			return err
 		}
@@ -97,29 +138,23 @@ func memoryLoad(ctx context.Context, b *bench, s system) ([]float64, error) {
 	return []float64{bytes / (1 << 20)}, err
 }
 
-// diskEvents is enough that what a server takes beforehand does not count.
-const diskEvents = 300_000
-
+// disk is what repetitive events take when the server has stopped, JetStream's with its compression. What is measured does not
+// vary, so all rounds share one folder.
 func disk(ctx context.Context, b *bench, s system) ([]float64, error) {
-	made, err := newRepetitive()
-	if err != nil {
-		return nil, err
-	}
-	count := min(diskEvents, b.events)
-	dir, done, err := b.fresh()
-	if err != nil {
-		return nil, err
-	}
-	n, err := s.start(ctx, place{dir: dir, site: origin, compress: true})
-	if err != nil {
-		return nil, err
-	}
-	err = errors.Join(publishMany(ctx, n, made, count), n.stop())
+	dir, err := b.full(ctx, s, content{count: b.events, kind: "repetitive", make: newRepetitive, compress: true})
 	if err != nil {
 		return nil, err
 	}
 	bytes, err := diskBytes(filepath.Join(dir, origin, "data"))
-	return []float64{bytes / made.wireBytes() / float64(count)}, errors.Join(err, done())
+	if err != nil {
+		return nil, err
+	}
+	made, err := newRepetitive()
+	if err != nil {
+		return nil, err
+	}
+	each := bytes / float64(b.events)
+	return []float64{each, each / made.wireBytes()}, nil
 }
 
 // restartBytes keeps ten million events within a few gigabytes.
@@ -127,17 +162,16 @@ const restartBytes = 256
 
 // restart is from the start of the process until it says how many events it holds.
 func restart(ctx context.Context, b *bench, s system) ([]float64, error) {
-	dir, err := b.full(ctx, s, b.restartEvents, restartBytes)
+	dir, err := b.full(ctx, s, content{count: b.restartEvents, kind: "small", make: func() (*events, error) { return newEvents(restartBytes) }})
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	n, err := s.start(ctx, place{dir: dir, site: origin})
+	n, err := s.start(ctx, place{dir: dir, site: origin, label: b.label})
 	if err != nil {
 		return nil, err
 	}
-	took := time.Since(began)
 	held, err := n.count(ctx)
+	took := time.Since(n.process().started)
 	if err == nil && held != uint64(b.restartEvents) {
 		err = fmt.Errorf("it holds %d events, not %d", held, b.restartEvents)
 	}

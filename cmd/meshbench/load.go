@@ -3,41 +3,40 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
+	// warmUp gets connections, buffers and files going.
 	warmUp = 500 * time.Millisecond
 	// requestEvents is how many events a request holds where requests are large; JetStream gets as many unanswered.
 	requestEvents  = 100
 	requestsStream = 16
 )
 
-// publishFor publishes without a pause, window requests at a time, and returns the events acknowledged a second.
+// publishFor publishes without a pause, window requests at a time, and returns the events acknowledged a second. It counts from the
+// first event sent to the last answer, for a system may answer in bursts.
 func publishFor(ctx context.Context, n node, made *events, window, perRequest int, d time.Duration) (float64, error) {
-	var acknowledged atomic.Int64
-	var rate float64
-	stop := make(chan struct{})
-	go func() {
-		defer close(stop)
-		pause(ctx, warmUp)
-		before, began := acknowledged.Load(), time.Now()
-		pause(ctx, d)
-		rate = float64(acknowledged.Load()-before) / time.Since(began).Seconds()
-	}()
-	err := publish(ctx, n, window, perRequest, func() []event {
-		select {
-		case <-stop:
-			return nil
-		default:
+	var acknowledged int
+	phase := func(d time.Duration) error {
+		acknowledged = 0
+		end := time.Now().Add(d)
+		return publish(ctx, n, window, perRequest, func() []event {
+			if time.Now().After(end) {
+				return nil
+			}
 			return made.take(perRequest)
-		}
-	}, func() { acknowledged.Add(int64(perRequest)) })
-	<-stop
-	return rate, err
+		}, func() { acknowledged += perRequest })
+	}
+	if err := phase(min(warmUp, d)); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	err := phase(d)
+	return float64(acknowledged) / time.Since(began).Seconds(), err
 }
 
 // publishMany publishes count events, quickly.
@@ -50,7 +49,8 @@ func publishMany(ctx context.Context, n node, made *events, count int) error {
 	}, func() {})
 }
 
-// publish publishes what next returns until that is nothing, and calls done for each request when it is acknowledged.
+// publish publishes what next returns until that is nothing, and calls done for each request when it is acknowledged. When it
+// returns, done is not called any more.
 func publish(ctx context.Context, n node, window, perRequest int, next func() []event, done func()) (err error) {
 	p, err := n.publisher(ctx, window*perRequest)
 	if err != nil {
@@ -71,6 +71,17 @@ func publish(ctx context.Context, n node, window, perRequest int, next func() []
 			<-slots
 		}
 	})
+	err = sendAll(ctx, p, next, slots, sent)
+	if err != nil {
+		cancel(err)
+	}
+	close(sent)
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// sendAll sends what next returns, each when there is a slot for it.
+func sendAll(ctx context.Context, p publisher, next func() []event, slots chan<- struct{}, sent chan<- answer) error {
 	for list := next(); len(list) > 0; list = next() {
 		select {
 		case slots <- struct{}{}:
@@ -83,9 +94,7 @@ func publish(ctx context.Context, n node, window, perRequest int, next func() []
 		}
 		sent <- a
 	}
-	close(sent)
-	group.Wait()
-	return context.Cause(ctx)
+	return nil
 }
 
 // paced publishes at a rate for a time and returns how long each event took, counted from when it was due, so that waiting
@@ -107,7 +116,18 @@ func paced(ctx context.Context, n node, made *events, rate float64, d time.Durat
 	return took, err
 }
 
-func percentile(took []time.Duration, p float64) float64 {
+// percentile is in milliseconds: the shortest time within which a share of all were through. It sorts took.
+func percentile(took []time.Duration, share float64) float64 {
 	slices.Sort(took)
-	return float64(took[min(len(took)-1, int(p*float64(len(took))))]) / float64(time.Millisecond)
+	rank := int(math.Ceil(share*float64(len(took)))) - 1
+	return float64(took[max(rank, 0)]) / float64(time.Millisecond)
+}
+
+// median of values, of which there is at least one.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	if n := len(sorted); n%2 == 0 {
+		return (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	return sorted[len(sorted)/2]
 }

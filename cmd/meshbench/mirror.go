@@ -11,54 +11,65 @@ import (
 
 const (
 	catchUpBytes = 1024
-	catchUpMost  = 15 * time.Minute
-	liveRate     = 500 // events a second
+	holdsMost    = 5 * time.Minute
+	liveRate     = 200 // events a second: what all systems can
 	fanOutSites  = 8
 	fanOutEvents = 20_000
 )
 
-// catchUp is how fast a site that has nothing gets everything, over a line of some round-trip time. It counts from when
-// the mirror runs: plantmesh's connects by itself, JetStream's is created.
+// catchUp is how fast a site that has nothing gets everything, over a line of some round-trip time. It counts from the start of the
+// mirror's process, until it holds all or the limit is over.
 func catchUp(roundTrip time.Duration) func(context.Context, *bench, system) ([]float64, error) {
 	return func(ctx context.Context, b *bench, s system) (values []float64, err error) {
-		dir, err := b.full(ctx, s, b.events, catchUpBytes)
+		dir, err := b.full(ctx, s, content{count: b.events, kind: "large", make: func() (*events, error) { return newEvents(catchUpBytes) }})
 		if err != nil {
 			return nil, err
 		}
-		hub, err := s.start(ctx, place{dir: dir, site: origin})
+		hub, err := s.start(ctx, place{dir: dir, site: origin, label: b.label})
 		if err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, hub.stop(), os.RemoveAll(filepath.Join(dir, "hq"))) }()
-		line, err := newProxy(hub.upstream(), roundTrip)
-		if err != nil {
-			return nil, err
+		defer func() { err = errors.Join(err, hub.stop(), os.RemoveAll(filepath.Join(dir, "hq"))) }() //nolint:gosec // in the folder of this run
+		upstream := hub.upstream()
+		if roundTrip > 0 {
+			line, err := newProxy(upstream, roundTrip)
+			if err != nil {
+				return nil, err
+			}
+			defer line.close()
+			upstream = line.address()
 		}
-		defer line.close()
-		began := time.Now()
-		mirror, err := s.start(ctx, place{dir: dir, site: "hq", upstream: line.address()})
+		mirror, err := s.start(ctx, place{dir: dir, site: "hq", upstream: upstream, label: b.label})
 		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, mirror.stop()) }()
-		if err := holds(ctx, mirror, uint64(b.events)); err != nil {
-			return nil, err
-		}
-		return []float64{float64(b.events) / time.Since(began).Seconds()}, nil
+		began := mirror.process().started
+		held, err := holdsBy(ctx, mirror, uint64(b.events), began.Add(b.limit))
+		return []float64{float64(held) / time.Since(began).Seconds()}, err
 	}
 }
 
 // holds waits until a node has all of count events.
 func holds(ctx context.Context, n node, count uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, catchUpMost)
-	defer cancel()
+	held, err := holdsBy(ctx, n, count, time.Now().Add(holdsMost))
+	if err == nil && held < count {
+		err = fmt.Errorf("it holds %d events of %d after %s", held, count, holdsMost)
+	}
+	return err
+}
+
+// holdsBy waits until a node has all of count events, or until a time, and returns how many it has.
+func holdsBy(ctx context.Context, n node, count uint64, deadline time.Time) (uint64, error) {
 	for {
 		held, err := n.count(ctx)
-		if held >= count {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("it holds %d events of %d: %w", held, count, errors.Join(ctx.Err(), err))
+		switch {
+		case held >= count:
+			return held, nil
+		case ctx.Err() != nil:
+			return held, context.Cause(ctx)
+		case time.Now().After(deadline):
+			return held, err
 		}
 		pause(ctx, 5*time.Millisecond)
 	}
@@ -72,8 +83,8 @@ func liveReplication(ctx context.Context, b *bench, s system) (values []float64,
 	}
 	count := max(100, int(liveRate*b.duration.Seconds()))
 	var took []time.Duration
-	err = b.with(ctx, s, false, func(hub node, dir string) (err error) {
-		mirror, err := s.start(ctx, place{dir: dir, site: "hq", upstream: hub.upstream()})
+	err = b.with(ctx, s, func(hub node, dir string) (err error) {
+		mirror, err := s.start(ctx, place{dir: dir, site: "hq", upstream: hub.upstream(), label: b.label})
 		if err != nil {
 			return err
 		}
@@ -147,7 +158,7 @@ func fanOut(ctx context.Context, b *bench, s system) (values []float64, err erro
 	}
 	count := min(fanOutEvents, b.events)
 	var rate float64
-	err = b.with(ctx, s, false, func(hub node, dir string) (err error) {
+	err = b.with(ctx, s, func(hub node, dir string) (err error) {
 		var sites []node
 		defer func() {
 			for _, n := range sites {
@@ -158,7 +169,7 @@ func fanOut(ctx context.Context, b *bench, s system) (values []float64, err erro
 			return err
 		}
 		for i := range fanOutSites {
-			n, err := s.start(ctx, place{dir: dir, site: fmt.Sprintf("site-%d", i+1), upstream: hub.upstream()})
+			n, err := s.start(ctx, place{dir: dir, site: fmt.Sprintf("site-%d", i+1), upstream: hub.upstream(), label: b.label})
 			if err != nil {
 				return err
 			}

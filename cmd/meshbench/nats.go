@@ -73,7 +73,7 @@ func (s natsSystem) start(ctx context.Context, p place) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	process, err := startProcess(filepath.Join(p.dir, p.site+".log"), self, serveNATS, config)
+	process, err := startProcess(filepath.Join(p.dir, p.site+".log"), "", self, serveNATS, config)
 	if err != nil {
 		return nil, err
 	}

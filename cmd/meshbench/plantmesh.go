@@ -22,13 +22,22 @@ const (
 	client = "bench"
 )
 
-// build makes the plantmesh binary from the source that this module replaces its dependency with.
-func build(ctx context.Context, path string) (string, error) {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+// build makes the plantmesh binary in a folder, from the source that this module replaces its dependency with.
+func build(ctx context.Context, dir string, profile bool) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
 		return "", fmt.Errorf("find the source of plantmesh: run meshbench in its folder, or give --plantmesh: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", strings.TrimSpace(string(dir)), "-o", path, "./cmd/plantmesh") //nolint:gosec // our own
+	root, path := strings.TrimSpace(string(out)), filepath.Join(dir, "plantmesh")
+	args := []string{"build", "-C", root, "-o", path}
+	if profile {
+		file, err := overlay(root, dir)
+		if err != nil {
+			return "", err
+		}
+		args = append(args, "-overlay", file)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/plantmesh")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build plantmesh: %w\n%s", err, out)
@@ -37,7 +46,10 @@ func build(ctx context.Context, path string) (string, error) {
 }
 
 // plantmeshSystem runs the plantmesh binary as its users do: over mutual TLS, with its defaults.
-type plantmeshSystem struct{ binary string }
+type plantmeshSystem struct {
+	binary  string
+	profile string // folder; empty: none
+}
 
 func (plantmeshSystem) name() string { return plantmeshName }
 
@@ -55,7 +67,7 @@ func (s plantmeshSystem) start(ctx context.Context, p place) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	process, err := startProcess(filepath.Join(p.dir, p.site+".log"), s.binary, "run", "--config", path)
+	process, err := startProcess(filepath.Join(p.dir, p.site+".log"), s.profileOf(p), s.binary, "run", "--config", path)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +83,14 @@ func (s plantmeshSystem) start(ctx context.Context, p place) (node, error) {
 		return nil, fmt.Errorf("%w (%w)", err, process.stop())
 	}
 	return n, nil
+}
+
+// profileOf is where a site's process writes its profiles, without the ends of the names.
+func (s plantmeshSystem) profileOf(p place) string {
+	if s.profile == "" {
+		return ""
+	}
+	return filepath.Join(s.profile, fmt.Sprintf("%s-%s-%d", p.label, p.site, time.Now().UnixMilli()))
 }
 
 // setUp makes certificates and configuration of a site, and for the first one also those of the client.
@@ -99,11 +119,11 @@ func (s plantmeshSystem) setUp(ctx context.Context, p place, path string, files 
 		return err
 	}
 	text = append(text, "subscriptions:\n  - from: '*'\n    streams: ['*']\n"...)
-	return os.WriteFile(path, text, 0o600)
+	return os.WriteFile(path, text, 0o600) //nolint:gosec // in the folder of this run
 }
 
 func (s plantmeshSystem) command(ctx context.Context, args ...string) error {
-	if out, err := exec.CommandContext(ctx, s.binary, args...).CombinedOutput(); err != nil { //nolint:gosec // our own
+	if out, err := exec.CommandContext(ctx, s.binary, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s %s: %w\n%s", s.binary, strings.Join(args, " "), err, out)
 	}
 	return nil
@@ -122,7 +142,7 @@ func listenOf(path string) (string, error) {
 			return address, err
 		}
 	}
-	return "", fmt.Errorf("%s: no line listen:", path)
+	return "", fmt.Errorf("%s names no address to listen on", path)
 }
 
 type plantmeshNode struct {

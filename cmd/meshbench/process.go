@@ -23,19 +23,24 @@ const (
 
 // process is a server.
 type process struct {
-	cmd  *exec.Cmd
-	log  string // file of what it wrote
-	done chan error
+	cmd     *exec.Cmd
+	log     string // file of what it wrote
+	profile string // files of its profiles, without their ends; empty: it has none
+	started time.Time
+	done    chan error
 }
 
-func startProcess(log string, name string, args ...string) (*process, error) {
+func startProcess(log, profile, name string, args ...string) (*process, error) {
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	p := &process{cmd: exec.Command(name, args...), log: log, done: make(chan error, 1)} //nolint:gosec,noctx // our own binaries; stop ends them
+	defer func() { _ = file.Close() }() // the process has its own
+	p := &process{cmd: exec.Command(name, args...), log: log, profile: profile, started: time.Now(), done: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = file, file
+	if profile != "" {
+		p.cmd.Env = append(os.Environ(), profileEnv+"="+profile)
+	}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -66,6 +71,9 @@ func (p *process) until(ctx context.Context, ready func(context.Context) error) 
 
 // stop lets the process end in order.
 func (p *process) stop() error {
+	if err := p.profiled(); err != nil {
+		return errors.Join(err, p.cmd.Process.Kill())
+	}
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -83,7 +91,7 @@ func (p *process) stop() error {
 
 // memory reads a line of /proc/PID/status, such as VmRSS, in bytes.
 func (p *process) memory(line string) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)) //nolint:gosec // a number
 	if err != nil {
 		return 0, err
 	}
@@ -102,7 +110,7 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String(), nil
 }
 
@@ -117,7 +125,7 @@ func reachable(ctx context.Context, address string) error {
 // diskBytes is what a folder takes on disk.
 func diskBytes(dir string) (float64, error) {
 	var sum int64
-	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error { //nolint:gosec // in the folder of this run
 		if err != nil || entry.IsDir() {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -17,7 +18,7 @@ type proxy struct {
 	conns []net.Conn
 }
 
-// chunksUnderWay bounds the memory of one direction: times 64 KiB.
+// chunksUnderWay bounds the memory of one direction: times 64 KiB. Nothing near it is ever under way.
 const chunksUnderWay = 4096
 
 func newProxy(target string, roundTrip time.Duration) (*proxy, error) {
@@ -70,11 +71,11 @@ func (p *proxy) carry(from, to net.Conn) {
 	line := make(chan chunk, chunksUnderWay)
 	go func() {
 		defer close(line)
+		buffer := make([]byte, 64<<10)
 		for {
-			b := make([]byte, 64<<10)
-			n, err := from.Read(b)
+			n, err := from.Read(buffer)
 			if n > 0 {
-				line <- chunk{time.Now().Add(p.delay), b[:n]}
+				line <- chunk{time.Now().Add(p.delay), bytes.Clone(buffer[:n])}
 			}
 			if err != nil {
 				return
@@ -86,7 +87,7 @@ func (p *proxy) carry(from, to net.Conn) {
 		if broken {
 			continue
 		}
-		pause(context.Background(), time.Until(c.due))
+		<-time.After(time.Until(c.due))
 		_, err := to.Write(c.bytes)
 		broken = err != nil
 	}

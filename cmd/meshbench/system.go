@@ -22,6 +22,7 @@ type place struct {
 	site     string
 	upstream string // host:port of the site that it mirrors; empty: it mirrors none
 	compress bool   // the stream is to take little disk
+	label    string // what it is started for
 }
 
 // node is a running server with one stream: the one that plant-a records, here or mirrored.
