@@ -18,7 +18,7 @@ const (
 )
 
 // catchUp is how fast a site that has nothing gets everything, over a line of some round-trip time. It counts from the start of the
-// mirror's process, until it holds all or the limit is over.
+// mirror's process, or where JetStream makes its mirror over a line that is up, until it holds all or the limit is over.
 func catchUp(roundTrip time.Duration) func(context.Context, *bench, system) ([]float64, error) {
 	return func(ctx context.Context, b *bench, s system) (values []float64, err error) {
 		dir, err := b.full(ctx, s, content{count: b.events, kind: "large", make: func() (*events, error) { return newEvents(catchUpBytes) }})

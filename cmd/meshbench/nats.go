@@ -136,9 +136,24 @@ func (n *natsNode) prepare(ctx context.Context, p place) error {
 	if p.upstream == "" {
 		config.Subjects = []string{natsSubject}
 	} else {
+		if err := n.linked(ctx); err != nil {
+			return err
+		}
 		config.Mirror = &jetstream.StreamSource{Name: natsStream, Domain: origin}
+		n.proc.started = time.Now()
 	}
 	_, err := n.js.CreateStream(ctx, config)
+	return err
+}
+
+// linked fails until the origin answers over the leaf: a mirror that is made before waits for its next attempt, ten seconds or more,
+// which would say nothing of how fast it is.
+func (n *natsNode) linked(ctx context.Context) error {
+	js, err := jetstream.NewWithDomain(n.conn, origin)
+	if err != nil {
+		return err
+	}
+	_, err = js.Stream(ctx, natsStream)
 	return err
 }
 

@@ -26,7 +26,7 @@ type process struct {
 	cmd     *exec.Cmd
 	log     string // file of what it wrote
 	profile string // files of its profiles, without their ends; empty: it has none
-	started time.Time
+	started time.Time // or when it was told to mirror
 	done    chan error
 }
 
