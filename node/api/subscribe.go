@@ -151,7 +151,13 @@ func (s *subscription) advance(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return s.at.Offset < s.head, nil
+	return s.at.Offset < s.head || s.ended(), nil
+}
+
+// ended tells whether the incarnation that is read to its end is followed by another: nothing that happens need say so.
+func (s *subscription) ended() bool {
+	head, err := s.log.Head(s.stream)
+	return err == nil && head.Incarnation != s.at.Incarnation
 }
 
 var gapReasons = map[storage.JumpKind]eventv1.GapReason{

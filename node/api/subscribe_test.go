@@ -83,15 +83,21 @@ func (r *receiver) take() []*eventv1.SubscribeResponse {
 
 // door is EventService on a log in memory.
 func door(t *testing.T) *events {
-	log, err := storage.Open("log", storage.Options{Mesh: "test", Site: "plant-a", FS: vfs.NewMem()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := doorOn(t, vfs.NewMem())
 	t.Cleanup(func() {
-		if err := log.Close(); err != nil {
+		if err := s.log.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+// doorOn is EventService on a log that the caller closes.
+func doorOn(t *testing.T, fs vfs.FS) *events {
+	log, err := storage.Open("log", storage.Options{Mesh: "test", Site: "plant-a", FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &events{cfg: Config{Self: plantmesh.Identity{Mesh: "test", Region: "eu", Site: "plant-a"}}, log: log}
 }
 
@@ -261,6 +267,38 @@ func TestCursorOfALostIncarnationIsAnsweredWithAResetAndAllThatFollows(t *testin
 	if c, err := decodeCursor(stream, frames[0].GetCursor()); err != nil || c != (cursor{incarnation: head.Incarnation}) {
 		t.Errorf("its cursor is %+v, %v", c, err)
 	}
+}
+
+// Nothing has to happen for the reader to get past the end of an incarnation that another one follows.
+func TestOlderIncarnationIsReadOnIntoTheNextAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewMem()
+		before := doorOn(t, fs)
+		before.record(t, 1, 2)
+		head, err := before.log.Head(stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := before.log.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s := doorOn(t, fs)
+		if err := s.log.CloseIncarnation(stream, head.Incarnation); err != nil {
+			t.Fatal(err)
+		}
+		s.record(t, 3, 1)
+		began := time.Now()
+		frames := s.read(t, &eventv1.SubscribeRequest{})
+		if len(frames) != 3 || offsets(frames[:1]) != "[1 2]" || frames[1].GetHistoryReset().GetOldIncarnation() != uint64(head.Incarnation) || offsets(frames[2:]) != "[1]" {
+			t.Errorf("got %v", frames)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the next incarnation came after %s", took)
+		}
+		if err := s.log.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestInvalidStartTimeIsRefused(t *testing.T) {
