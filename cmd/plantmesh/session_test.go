@@ -132,6 +132,7 @@ func TestExitStatusTellsWrongUseFromWhatDidNotWork(t *testing.T) {
 		{exitUsage, []string{"verify", "--offline", "--config", s.config, "--offset", "3"}},
 		{exitUsage, []string{"demo", "--input", "file"}},
 		{exitUsage, []string{"demo", "--odoo-url", "http://127.0.0.1:1"}},
+		{exitUsage, []string{"demo", "--scenes", "nope"}},
 	} {
 		if status, stdout, stderr := s.run("", c.args...); status != c.status {
 			t.Errorf("%q: exit status %d, want %d\n%s%s", c.args, status, c.status, stdout, stderr)

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,8 @@ import (
 	"time"
 )
 
-// ErrFailed is returned when the verdict is that something was lost, doubled, out of order or not accounted for.
+// ErrFailed is returned when the verdict is that something was lost, doubled, out of order or not accounted for, or that a
+// scene did not hold.
 var ErrFailed = errors.New("the demo failed")
 
 // Run runs the demo from first to last. It returns ErrFailed, with the verdict printed, or what kept it from a verdict.
@@ -55,7 +57,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer background.Wait()
 	defer stopWatching()
 
-	s := &show{cluster: c, feed: newFeed(in), watch: w, progress: p, killHQ: o.KillHQ}
+	s := &show{cluster: c, feed: newFeed(in), watch: w, progress: p, killHQ: o.KillHQ, chosen: o.Scenes, odoo: erp.client, tag: strings.ToLower(rand.Text()[:6])}
 	began := time.Now()
 	if err := s.play(ctx); err != nil {
 		return err
@@ -66,6 +68,12 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	r := judge(in, e)
+	s.endPartition(e)
+	p.rest()
+	if err := s.playScenes(ctx); err != nil {
+		return err
+	}
+	r.addScenes(s.scenes)
 	r.Seconds, r.RecordedApart = time.Since(began).Seconds(), s.apart
 	r.Kills = append(r.Kills, s.kills...)
 	stopWatching()

@@ -1,7 +1,9 @@
 package demo
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -63,6 +65,26 @@ func (e *erp) sandbox(key string) error {
 		<-stopped
 	}
 	return nil
+}
+
+// makeBillOfMaterials does what somebody at Odoo would do who is told that it is missing.
+func (s *show) makeBillOfMaterials(ctx context.Context, item string) error {
+	var products []struct {
+		Template []any `json:"product_tmpl_id"` // id and name
+	}
+	if err := s.odoo.SearchRead(ctx, "product.product", []any{[]any{"default_code", "=", item}}, []string{"product_tmpl_id"}, 1, &products); err != nil {
+		return err
+	}
+	if len(products) == 0 || len(products[0].Template) == 0 {
+		return fmt.Errorf("item %s is not there", item)
+	}
+	_, err := s.odoo.Create(ctx, "mrp.bom", map[string]any{"code": "BOM-" + s.tag, "product_tmpl_id": products[0].Template[0], "product_qty": 1})
+	return err
+}
+
+// applied counts an event in Odoo's journal.
+func (s *show) applied(ctx context.Context, f *fact) (int, error) {
+	return s.odoo.Count(ctx, odoo.ModelApplied, []any{[]any{"x_event", "=", f.odooKey()}})
 }
 
 func (e *erp) close() {

@@ -12,12 +12,13 @@ type Options struct {
 
 	OdooURL, OdooDatabase, OdooKey string // a real Odoo; empty: the sandbox
 
-	Orders int    // how many orders to make up
-	Seed   uint64 // of what is made up
-	KillHQ bool   // kill the node that faces Odoo, too
-	Once   bool   // end after the verdict
-	JSON   bool   // end with one JSON object on Out, and nothing else there
-	Keep   string // keep everything in this folder; empty: a temporary one, removed at the end
+	Orders int      // how many orders to make up
+	Seed   uint64   // of what is made up
+	Scenes []string // see SceneNames; empty: none of them
+	KillHQ bool     // kill the node that faces Odoo, too
+	Once   bool     // end after the verdict
+	JSON   bool     // end with one JSON object on Out, and nothing else there
+	Keep   string   // keep everything in this folder; empty: a temporary one, removed at the end
 
 	Out, Err io.Writer
 	Terminal bool // Out, or with JSON Err, is a terminal: redraw
@@ -50,6 +51,9 @@ func (o Options) fault() string {
 	}
 	if given != 0 && given != 3 {
 		return "--odoo-url, --odoo-db and --odoo-key go together"
+	}
+	if fault := unknownScene(o.Scenes); fault != "" {
+		return fault
 	}
 	if o.Orders < 1 {
 		return "--orders: give at least 1"

@@ -29,6 +29,7 @@ type progress struct {
 	began    time.Time
 
 	mu    sync.Mutex // guards what follows, and out
+	rests bool       // shows nothing more of the feed
 	drawn int        // lines on the screen to be drawn over
 	past  sample     // for rates
 }
@@ -57,6 +58,14 @@ func (p *progress) scene(text string) {
 	defer p.mu.Unlock()
 	p.erase()
 	fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.began).Seconds(), text)
+}
+
+// rest ends the picture of the feed: what comes now is not of the input.
+func (p *progress) rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.rests = true
 }
 
 // run shows the state until ctx ends.
@@ -97,6 +106,9 @@ func (p *progress) show() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.rests {
+		return
+	}
 	seconds := now.at.Sub(p.past.at).Seconds()
 	rate := func(now, past uint64) float64 { return float64(now-min(now, past)) / seconds }
 	recording, applying := rate(now.recorded, p.past.recorded), rate(now.applied, p.past.applied)

@@ -3,8 +3,10 @@ package demo
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/cockroachdb/apd/v3"
@@ -25,7 +27,7 @@ type Report struct {
 	Lost       uint64 `json:"lost"`
 	Doubled    uint64 `json:"doubled"`
 	OutOfOrder uint64 `json:"out_of_order"`
-	Verified   bool   `json:"verified"` // nothing lost, doubled, out of order or not accounted for
+	Verified   bool   `json:"verified"` // nothing lost, doubled, out of order or not accounted for, and every scene held
 
 	PublishP50  float64 `json:"publish_p50_ms"`
 	PublishP99  float64 `json:"publish_p99_ms"` // of the slowest plant: from a request to its durable acknowledgement
@@ -38,11 +40,23 @@ type Report struct {
 	RecordedApart    uint64 `json:"recorded_apart"`    // events that plant-b recorded while it was cut off
 	Kills            []Kill `json:"kills"`
 
+	Scenes []*Scene `json:"scenes"` // those behind the feed count their own events; the counts above are those of the input
+
 	ByType     map[string]int `json:"by_type"`
 	Totals     Totals         `json:"totals"`      // over the operation reports at hq
 	OdooTotals Totals         `json:"odoo_totals"` // over Odoo's time entries
 	Rejects    []Reject       `json:"rejects"`
 	Problems   []string       `json:"problems"`
+}
+
+// addScenes takes in how the scenes went.
+func (r *Report) addScenes(scenes []*Scene) {
+	for _, scene := range scenes {
+		r.Scenes = append(r.Scenes, scene)
+		if scene.failed() {
+			r.Verified = false
+		}
+	}
 }
 
 // Totals are sums over operation reports.
@@ -116,6 +130,7 @@ func (r *Report) table(o Options, dir string) error {
 		}
 		fmt.Fprintf(w, "  PROBLEM %s\n", p)
 	}
+	r.sceneLines(w)
 	verdict := "VERIFIED: nothing lost, doubled or out of order; every row and event is accounted for"
 	if !r.Verified {
 		verdict = "FAILED: see above"
@@ -125,4 +140,21 @@ func (r *Report) table(o Options, dir string) error {
 		fmt.Fprintf(w, "Everything is kept in %s\n", dir)
 	}
 	return w.Flush()
+}
+
+// sceneLines says how each scene went.
+func (r *Report) sceneLines(w io.Writer) {
+	for _, scene := range r.Scenes {
+		state := "holds"
+		switch {
+		case scene.LeftOut != "":
+			state = "is left out"
+		case !scene.OK:
+			state = "FAILED"
+		}
+		fmt.Fprintf(w, "\n  scene %s %s: %s\n", scene.Name, state, strings.ReplaceAll(scene.figures(), "\n", "\n    "))
+		for _, fault := range scene.Faults {
+			fmt.Fprintf(w, "    PROBLEM %s\n", fault)
+		}
+	}
 }

@@ -3,9 +3,10 @@ package demo
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/plantmesh/plantmesh"
-	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
+	"github.com/plantmesh/plantmesh/node/odoo"
 )
 
 // The rounds at which something happens.
@@ -28,14 +29,25 @@ type show struct {
 	watch    *watcher
 	progress *progress
 	killHQ   bool
+	chosen   []string     // scenes
+	odoo     *odoo.Client // to look into Odoo, and to mend what it refuses
+	tag      string       // of this run, in the names of what the scenes make
 
-	again uint64 // rows of the file that was dropped twice
-	kills []Kill
-	apart uint64 // events that plant-b recorded while it was cut off
+	background sync.WaitGroup // ends with play
+	again      uint64         // rows of the file that was dropped twice
+	kills      []Kill
+	apart      uint64 // events that plant-b recorded while it was cut off
+
+	parted *partition // nil: nobody was cut off
+	made   int        // events that scenes made
+	scenes []*Scene   // that were played
 }
 
 // play feeds all rounds while things go wrong, and waits until all has arrived.
 func (s *show) play(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer s.background.Wait()
+	defer cancel()
 	s.progress.scene("five sites start, each with its own certificate, log and folder")
 	if err := s.watch.wait(ctx, "start", s.watch.allServe); err != nil {
 		return err
@@ -53,6 +65,11 @@ func (s *show) play(ctx context.Context) error {
 	if err := s.watch.wait(ctx, "drain", s.watch.settled); err != nil {
 		return err
 	}
+	if s.parted != nil {
+		if err := <-s.parted.caughtUp; err != nil {
+			s.parted.result.fault("%v", err)
+		}
+	}
 	return s.watch.wait(ctx, "parked", s.watch.unparked())
 }
 
@@ -60,9 +77,13 @@ func (s *show) play(ctx context.Context) error {
 func (s *show) round(ctx context.Context, round int) error {
 	switch round {
 	case roundCut:
-		s.progress.scene(fmt.Sprintf("%s is cut off from everybody; it goes on recording", siteCut))
-		s.cluster.cutOff(siteCut, true)
+		if s.plays(scenePartition) {
+			s.cut()
+		}
 	case roundMend:
+		if !s.plays(scenePartition) {
+			break
+		}
 		if err := s.mend(ctx); err != nil {
 			return err
 		}
@@ -88,22 +109,6 @@ func (s *show) round(ctx context.Context, round int) error {
 		}
 	}
 	return s.watch.wait(ctx, fmt.Sprintf("round %d", round+1), s.watch.imported(given))
-}
-
-// mend puts the site that was cut off back on the line, and notes what it recorded alone.
-func (s *show) mend(ctx context.Context) error {
-	heads := map[plantmesh.SiteID]uint64{}
-	for _, name := range []plantmesh.SiteID{siteCut, siteHQ} {
-		status, err := s.cluster.sites[name].client.Admin().GetStatus(ctx, &adminv1.GetStatusRequest{})
-		if err != nil {
-			return plantmesh.FromStatus(err)
-		}
-		heads[name] = headsOf(status, siteCut)
-	}
-	s.apart = heads[siteCut] - min(heads[siteCut], heads[siteHQ])
-	s.progress.scene(fmt.Sprintf("%s is back on the line; it recorded %d events alone", siteCut, s.apart))
-	s.cluster.cutOff(siteCut, false)
-	return nil
 }
 
 // dropAgain drops a file a second time, under another name.

@@ -25,6 +25,8 @@ var plants = []plantmesh.SiteID{"plant-a", "plant-b", "plant-c", "plant-d"}
 const (
 	meshName    = "acme-demo"
 	adapterName = "mes"
+	bulkDomain  = "production"
+	dataFolder  = "data"
 	// settleSeconds is short: the demo drops files by renaming complete ones.
 	settleSeconds = 0.1
 	// stopTimeout bounds how long a node may take to go down before it is killed.
@@ -49,6 +51,7 @@ type cluster struct {
 	dir    string
 	sites  map[plantmesh.SiteID]*site
 	wires  map[[2]plantmesh.SiteID]*wire // from, to
+	lines  map[plantmesh.SiteID]*line
 }
 
 // newCluster makes certificates, configurations and wires. It starts nothing.
@@ -57,13 +60,14 @@ func newCluster(dir, mapping string, erp odoo.Config) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{binary: binary, dir: dir, sites: map[plantmesh.SiteID]*site{}, wires: map[[2]plantmesh.SiteID]*wire{}}
+	c := &cluster{binary: binary, dir: dir, sites: map[plantmesh.SiteID]*site{}, wires: map[[2]plantmesh.SiteID]*wire{}, lines: map[plantmesh.SiteID]*line{}}
 	all := append([]plantmesh.SiteID{siteHQ}, plants...)
 	for _, name := range all {
 		address, err := freeAddress()
 		if err != nil {
 			return c, err
 		}
+		c.lines[name] = new(line)
 		folder := filepath.Join(dir, string(name))
 		c.sites[name] = &site{name: name, dir: folder, address: address, inbox: filepath.Join(folder, "inbox")}
 	}
@@ -72,7 +76,7 @@ func newCluster(dir, mapping string, erp odoo.Config) (*cluster, error) {
 			if from == to {
 				continue
 			}
-			if c.wires[[2]plantmesh.SiteID{from, to}], err = newWire(c.sites[to].address); err != nil {
+			if c.wires[[2]plantmesh.SiteID{from, to}], err = newWire(c.sites[to].address, c.lines[from], c.lines[to]); err != nil {
 				return c, err
 			}
 		}
@@ -108,12 +112,14 @@ func (c *cluster) setUp(s *site, mapping string, erp odoo.Config) error {
 	made, err := setup.CreateSite(c.dir, setup.Site{
 		Mesh: meshName, Name: string(s.name), Region: "eu", Listen: s.address, Peers: peers,
 		Adjust: func(cfg *config.Config) {
+			cfg.DataDir = dataFolder
 			if s.name == siteHQ {
 				cfg.Subscriptions = []config.Subscription{{From: "plant-*", Streams: []string{"*"}}}
 				cfg.Odoo = &erp
 				return
 			}
 			cfg.Subscriptions = []config.Subscription{{From: "*", Streams: []string{sharedDomain}}}
+			cfg.Streams = map[string]config.Stream{bulkDomain: {Class: "bulk"}} // the catalog has it as standard
 			cfg.Adapters = []config.Adapter{{
 				Name: adapterName, Kind: config.KindFile, Dir: "inbox", Pattern: "*.csv", Mapping: mapping, SettleSeconds: settleSeconds,
 			}}
@@ -197,6 +203,17 @@ func (c *cluster) cutOff(name plantmesh.SiteID, cut bool) {
 			w.setCut(cut)
 		}
 	}
+}
+
+// mendBetween mends the wires between two sites only.
+func (c *cluster) mendBetween(a, b plantmesh.SiteID) {
+	c.wires[[2]plantmesh.SiteID{a, b}].setCut(false)
+	c.wires[[2]plantmesh.SiteID{b, a}].setCut(false)
+}
+
+// carried counts the bytes that went over the wires from one site to another.
+func (c *cluster) carried(from, to plantmesh.SiteID) int64 {
+	return c.wires[[2]plantmesh.SiteID{from, to}].forth.Load() + c.wires[[2]plantmesh.SiteID{to, from}].back.Load()
 }
 
 func (c *cluster) startAll(ctx context.Context) error {

@@ -15,7 +15,7 @@ import (
 
 // judge holds the evidence against the input.
 func judge(in *input, e *evidence) *Report {
-	r := &Report{ByType: map[string]int{}, Kills: []Kill{}, Problems: []string{}, Totals: newTotals(), OdooTotals: Totals{Completed: e.totals.Completed, Rejected: e.totals.Rejected, Review: e.totals.Review, Entries: e.totals.Entries}}
+	r := &Report{ByType: map[string]int{}, Kills: []Kill{}, Problems: []string{}, Scenes: []*Scene{}, Totals: newTotals(), OdooTotals: Totals{Completed: e.totals.Completed, Rejected: e.totals.Rejected, Review: e.totals.Review, Entries: e.totals.Entries}}
 	r.countImports(len(in.rows), e)
 	r.checkOrigins(in, e)
 	r.checkReplicas(e)

@@ -5,25 +5,32 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
-// wire is the line from one site to another: a TCP proxy that can be cut.
+// wire is the way from one site to another: a TCP proxy that can be cut, and is as thin as the lines of the two.
 type wire struct {
 	listener net.Listener
 	target   string
+	from, to *line
 	done     sync.WaitGroup
+
+	forth, back atomic.Int64 // bytes carried from and to who dialed
 
 	mu    sync.Mutex // guards what follows
 	cut   bool
 	conns map[net.Conn]bool
 }
 
-func newWire(target string) (*wire, error) {
+// wireBuffer is how much is copied at once where no line is thin.
+const wireBuffer = 32 << 10
+
+func newWire(target string, from, to *line) (*wire, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{listener: listener, target: target, conns: map[net.Conn]bool{}}
+	w := &wire{listener: listener, target: target, from: from, to: to, conns: map[net.Conn]bool{}}
 	w.done.Go(w.accept)
 	return w, nil
 }
@@ -59,12 +66,26 @@ func (w *wire) carry(near net.Conn) {
 	defer w.drop(far)
 	var back sync.WaitGroup
 	back.Go(func() {
-		_, _ = io.Copy(near, far)
+		w.paced(near, far, &w.to.up, &w.from.down, &w.back)
 		_ = near.Close()
 	})
-	_, _ = io.Copy(far, near)
+	w.paced(far, near, &w.from.up, &w.to.down, &w.forth)
 	_ = far.Close()
 	back.Wait()
+}
+
+// paced copies until one side closes, at the pace of both lines.
+func (w *wire) paced(dst io.Writer, src io.Reader, up, down *pace, carried *atomic.Int64) {
+	buffer := make([]byte, wireBuffer)
+	for {
+		n, err := src.Read(buffer[:down.chunk(up.chunk(wireBuffer))])
+		up.pass(n)
+		down.pass(n)
+		carried.Add(int64(n))
+		if _, failed := dst.Write(buffer[:n]); err != nil || failed != nil {
+			return
+		}
+	}
 }
 
 // hold keeps a connection for cutting; on a cut wire it closes it.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 func TestWireCarriesUntilItIsCutAndAgainWhenMended(t *testing.T) {
@@ -21,7 +22,7 @@ func TestWireCarriesUntilItIsCutAndAgainWhenMended(t *testing.T) {
 			go func() { _, _ = io.Copy(conn, conn); _ = conn.Close() }()
 		}
 	}()
-	w, err := newWire(target.Addr().String())
+	w, err := newWire(target.Addr().String(), new(line), new(line))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,4 +61,25 @@ func echoes(conn net.Conn) bool {
 	var back [4]byte
 	_, err := io.ReadFull(conn, back[:])
 	return err == nil && string(back[:]) == "ping"
+}
+
+// Whoever sends, all connections of a line share its rate.
+func TestLineCarriesAsMuchAsItsRateAndOneAfterTheOther(t *testing.T) {
+	var l line
+	now := time.Unix(0, 0)
+	if wait := l.up.give(1<<20, now); wait != 0 {
+		t.Errorf("a line without a limit takes %s", wait)
+	}
+	l.setRate(50_000)
+	for i, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond} {
+		if wait := l.up.give(625, now); wait != want {
+			t.Errorf("chunk %d takes %s, want %s", i, wait, want)
+		}
+	}
+	if wait := l.down.give(625, now); wait != 100*time.Millisecond {
+		t.Errorf("the other way takes %s", wait)
+	}
+	if wait := l.up.give(625, now.Add(time.Minute)); wait != 100*time.Millisecond {
+		t.Errorf("a line that was idle takes %s", wait)
+	}
 }
