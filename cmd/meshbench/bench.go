@@ -33,14 +33,14 @@ type result struct {
 	values map[string][]float64
 }
 
-// measure returns the results of all cases that could be measured in every round, and the errors of the others.
+// measure returns the results of all cases that were measured in every round, and what went wrong with the others.
 func (b *bench) measure(ctx context.Context) (results []*result, err error) {
 	var failed []error
 	for _, run := range b.runs() {
 		for round := range b.rounds {
 			if err := b.round(ctx, run, round); err != nil {
 				if ctx.Err() != nil {
-					return nil, errors.New("interrupted")
+					return results, errors.New("interrupted")
 				}
 				failed = append(failed, err)
 				fmt.Fprintln(os.Stderr, err)
