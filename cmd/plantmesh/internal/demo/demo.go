@@ -114,6 +114,7 @@ The sites are up until you press Ctrl-C. Try, in another terminal:
   %[1]s status --config %[2]s
   %[1]s tail --config %[2]s --from earliest --subject 'order/*'
   %[1]s verify --config %[2]s
+  %[1]s parked list --discarded --config %[2]s
   cp FILE.csv %[3]s/
       (its columns: see %[4]s)
 `, program, hq.config, a.inbox, mapping)

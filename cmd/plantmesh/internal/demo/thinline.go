@@ -21,7 +21,7 @@ const (
 	// thinBits is the line's rate each way, for all that goes to and from the plant.
 	thinBits = 50_000
 	// The backlog: more than half a minute of that line, of which the scene sees the first seconds.
-	thinReports, noisePerReport = 120, 3
+	thinReports, noisePerReport = 40, 9
 	thinOrders                  = 10
 	// underWay is how much goes to hq before the first hold is published, once the links stand: more than greetings are.
 	underWay = 8 << 10
