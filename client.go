@@ -124,7 +124,7 @@ func (c *Client) Publish(ctx context.Context, events ...*eventv1.Event) ([]Recei
 		}
 		err = c.explain(err)
 		switch {
-		case ctx.Err() != nil:
+		case over(ctx):
 			return nil, fmt.Errorf("publish to %s: %w: outcome unknown, the same events may be published again", c.address, ended(ctx, wait.last))
 		case !IsRetryable(err):
 			return nil, fmt.Errorf("publish to %s: %w", c.address, err)
@@ -132,6 +132,14 @@ func (c *Client) Publish(ctx context.Context, events ...*eventv1.Event) ([]Recei
 		c.logger.WarnContext(ctx, "publish is tried again", "address", c.address, "error", err)
 		wait.after(ctx, err)
 	}
+}
+
+// over tells whether ctx has ended. The node, too, ends a call at its deadline, and its word may be here before ctx notices.
+func over(ctx context.Context) bool {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
 }
 
 // ended is the error of a context that ended, with the one that was being waited out.

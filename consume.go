@@ -68,8 +68,8 @@ func (c *Client) Consume(ctx context.Context, cfg ConsumerConfig, handle func(co
 	var wait retry
 	for {
 		progress, err := k.call(ctx)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the end that was asked for
+		if over(ctx) {
+			return nil // the end that was asked for
 		}
 		if !IsRetryable(err) {
 			return fmt.Errorf("consume %q at %s: %w", cfg.Name, c.address, err)

@@ -110,6 +110,9 @@ func ValidateMessage(m proto.Message) error {
 
 // validate checks one message of an event; prefix leads to it from the envelope.
 func validate(e *eventv1.Event, m proto.Message, prefix string) error {
+	if quicklySound(m.ProtoReflect()) {
+		return nil
+	}
 	err := validator().Validate(m)
 	if err == nil {
 		return nil

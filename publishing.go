@@ -26,7 +26,7 @@ func (p *Publisher) run() {
 		switch {
 		case err == nil:
 			return
-		case p.ctx.Err() != nil:
+		case over(p.ctx):
 			p.fail(fmt.Errorf("%w: outcome unknown, the same events may be published again", ended(p.ctx, wait.last)))
 			return
 		case !IsRetryable(err):

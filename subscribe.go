@@ -76,7 +76,7 @@ func (c *Client) Subscribe(ctx context.Context, from From) iter.Seq2[*Delivery, 
 		if err == nil {
 			err = s.run(ctx, yield)
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, errLoopLeft) {
+		if err != nil && !over(ctx) && !errors.Is(err, errLoopLeft) {
 			yield(nil, fmt.Errorf("subscribe to %s at %s: %w", from.Stream, c.address, err))
 		}
 	}
@@ -138,7 +138,7 @@ func (s *subscription) run(ctx context.Context, yield func(*Delivery, error) boo
 	var wait retry
 	for {
 		progress, err := s.call(ctx, yield)
-		if err == nil || ctx.Err() != nil || errors.Is(err, errLoopLeft) || !IsRetryable(err) {
+		if err == nil || over(ctx) || errors.Is(err, errLoopLeft) || !IsRetryable(err) {
 			return err
 		}
 		if progress {

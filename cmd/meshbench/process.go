@@ -24,8 +24,8 @@ const (
 // process is a server.
 type process struct {
 	cmd     *exec.Cmd
-	log     string // file of what it wrote
-	profile string // files of its profiles, without their ends; empty: it has none
+	log     string    // file of what it wrote
+	profile string    // files of its profiles, without their ends; empty: it has none
 	started time.Time // or when it was told to mirror
 	done    chan error
 }
