@@ -40,12 +40,15 @@ type fakeNode struct {
 	end    func(call, frames int) error // of a Subscribe, before each frame
 	onCall func(md metadata.MD)         // sees the metadata of each Publish
 
+	maxFollowing uint32 // of PublishStream; 0: as nodes were before there was such a thing
+
 	mu          sync.Mutex // guards what follows
 	incarnation uint64
 	events      []*eventv1.RecordedEvent
 	offsets     map[string]uint64 // by id
 	changed     chan struct{}
 	requests    int
+	messages    int // of PublishStream
 	calls       int
 	conns       []net.Conn
 }
@@ -57,7 +60,7 @@ func startFake(t testing.TB) *fakeNode {
 		t.Fatal(err)
 	}
 	f := &fakeNode{
-		t: t, authority: authority, listener: bufconn.Listen(1 << 20), incarnation: 7,
+		t: t, authority: authority, listener: bufconn.Listen(1 << 20), incarnation: 7, maxFollowing: 99,
 		offsets: map[string]uint64{}, changed: make(chan struct{}),
 	}
 	site, err := plantmesh.LoadCredentials(issue(t, authority, plantmesh.Identity{Mesh: "test", Region: "eu", Site: "plant-a"}))
@@ -185,19 +188,43 @@ func (f *fakeNode) PublishStream(stream grpc.BidiStreamingServer[eventv1.Publish
 		if err != nil {
 			return nil //nolint:nilerr // the caller is done, or gone
 		}
-		answer := &eventv1.PublishStreamResponse{Sequence: r.GetSequence()}
-		switch err := f.request(); {
-		case plantmesh.IsRetryable(err):
-			return plantmesh.Status(err).Err()
-		case err != nil:
-			answer.Error = plantmesh.Status(err).Proto()
-		default:
-			answer.Receipts = f.record(r.GetEvents()...)
+		f.mu.Lock()
+		f.messages++
+		f.mu.Unlock()
+		if len(r.GetFollowing()) > int(f.maxFollowing) {
+			f.t.Errorf("%d requests in a message", 1+len(r.GetFollowing()))
 		}
-		if err := stream.Send(answer); err != nil {
-			return err
+		answer, refused := f.answer(r)
+		for _, next := range r.GetFollowing() {
+			if refused != nil {
+				break
+			}
+			var behind *eventv1.PublishStreamResponse
+			if behind, refused = f.answer(next); refused == nil {
+				answer.Following = append(answer.Following, behind)
+			}
+		}
+		if answer != nil {
+			answer.MaxFollowing = f.maxFollowing
+			if err := stream.Send(answer); err != nil {
+				return err
+			}
+		}
+		if refused != nil {
+			return plantmesh.Status(refused).Err()
 		}
 	}
+}
+
+// answer answers one request of a PublishStream, or says why the call has to end before it.
+func (f *fakeNode) answer(r *eventv1.PublishStreamRequest) (*eventv1.PublishStreamResponse, error) {
+	switch err := f.request(); {
+	case plantmesh.IsRetryable(err):
+		return nil, err
+	case err != nil:
+		return &eventv1.PublishStreamResponse{Sequence: r.GetSequence(), Error: plantmesh.Status(err).Proto()}, nil
+	}
+	return &eventv1.PublishStreamResponse{Sequence: r.GetSequence(), Receipts: f.record(r.GetEvents()...)}, nil
 }
 
 // Subscribe delivers frames of some events, and a first one at once.

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// windowRequests is how many requests of a Publisher may be unanswered. The node takes 64 at a time; the others fill
-	// the line meanwhile.
-	windowRequests = 256
+	// windowRequests is how many requests of a Publisher may be unanswered.
+	windowRequests = 512
+	// messageBytes bounds the requests that go together in one message.
+	messageBytes = 1 << 20
 	// windowBytes bounds the memory of unanswered requests. A single request has at most 4 MiB.
 	windowBytes = 16 << 20
 )
@@ -30,13 +31,14 @@ type Publisher struct {
 	wake   chan struct{} // holds a token when there may be something to send
 	done   chan struct{} // closed when nothing runs any more
 
-	mu     sync.Mutex // guards what follows
-	queue  []*Pending // unanswered, in the order sent
-	sent   int        // of queue, how many went out on the current connection
-	next   uint64     // sequence
-	closed bool
-	first  error // first refusal
-	fatal  error // why nothing can be sent any more
+	mu       sync.Mutex // guards what follows
+	queue    []*Pending // unanswered, in the order sent
+	sent     int        // of queue, how many went out on the current connection
+	together int        // how many requests the node takes in one message; 1 until it says more
+	next     uint64     // sequence
+	closed   bool
+	first    error // first refusal
+	fatal    error // why nothing can be sent any more
 }
 
 // Pending is the answer to come to one Send.
@@ -59,7 +61,7 @@ func (c *Client) Publisher(ctx context.Context) *Publisher {
 	return p
 }
 
-// Send publishes events, all or none of them, and returns at once, or when the window has room: 256 requests or 16 MiB
+// Send publishes events, all or none of them, and returns at once, or when the window has room: 512 requests or 16 MiB
 // unanswered. The events must not be changed until they are answered.
 //
 // Errors: ErrBatchTooLarge and others that need no node to see, ErrPublisherClosed, what ended the publisher, the context's.

@@ -12,26 +12,34 @@ import (
 )
 
 func TestPublisherRecordsInTheOrderSent(t *testing.T) {
-	fake := startFake(t)
-	publisher := fake.client().Publisher(t.Context())
-	const count = 1000
-	var last *plantmesh.Pending
-	for n := 1; n <= count; n++ {
-		pending, err := publisher.Send(t.Context(), event(t, n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		last = pending
-	}
-	receipts, err := last.Wait(t.Context())
-	if err != nil || len(receipts) != 1 || receipts[0].Offset != count {
-		t.Errorf("receipts %+v, error %v", receipts, err)
-	}
-	if err := publisher.Close(); err != nil {
-		t.Error(err)
-	}
-	if !slices.Equal(fake.ids(), ids(1, count)) {
-		t.Error("not in the order sent, or not once each")
+	for name, following := range map[string]uint32{"to a node that takes many requests in a message": 99, "to one that takes one": 0} {
+		t.Run(name, func(t *testing.T) {
+			fake := startFake(t)
+			fake.maxFollowing = following
+			publisher := fake.client().Publisher(t.Context())
+			const count = 1000
+			var last *plantmesh.Pending
+			for n := 1; n <= count; n++ {
+				pending, err := publisher.Send(t.Context(), event(t, n))
+				if err != nil {
+					t.Fatal(err)
+				}
+				last = pending
+			}
+			receipts, err := last.Wait(t.Context())
+			if err != nil || len(receipts) != 1 || receipts[0].Offset != count {
+				t.Errorf("receipts %+v, error %v", receipts, err)
+			}
+			if err := publisher.Close(); err != nil {
+				t.Error(err)
+			}
+			if !slices.Equal(fake.ids(), ids(1, count)) {
+				t.Error("not in the order sent, or not once each")
+			}
+			if alone := fake.messages == count; alone != (following == 0) {
+				t.Errorf("%d requests came in %d messages", count, fake.messages)
+			}
+		})
 	}
 }
 
@@ -120,7 +128,7 @@ func TestSendWaitsWhileTheWindowIsFull(t *testing.T) {
 			}
 			sent++
 		}
-		if sent != 256 {
+		if sent != 512 {
 			t.Errorf("%d requests unanswered", sent)
 		}
 		close(answer)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -59,9 +60,9 @@ func (p *Publisher) fail(err error) {
 // is closed. progress says that something was answered.
 func (p *Publisher) call() (progress bool, err error) {
 	p.mu.Lock()
-	p.sent = 0
+	p.sent, p.together = 0, 1
 	p.mu.Unlock()
-	if p.unsent(p.ctx) == nil {
+	if len(p.unsent(p.ctx)) == 0 {
 		return false, context.Cause(p.ctx)
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
@@ -85,29 +86,41 @@ func (p *Publisher) call() (progress bool, err error) {
 // send sends what is unsent until the publisher is closed, or the call ends: receive then knows why.
 func (p *Publisher) send(ctx context.Context, stream publishStream) {
 	for {
-		request := p.unsent(ctx)
-		if request == nil {
+		list := p.unsent(ctx)
+		if len(list) == 0 {
 			_ = stream.CloseSend()
 			return
 		}
-		if err := stream.Send(request); err != nil {
+		message := list[0].request
+		if len(list) > 1 {
+			message = &eventv1.PublishStreamRequest{Sequence: message.GetSequence(), Events: message.GetEvents()}
+			for _, pending := range list[1:] {
+				message.Following = append(message.Following, pending.request)
+			}
+		}
+		if err := stream.Send(message); err != nil {
 			return
 		}
 		p.mu.Lock()
-		p.sent++
+		p.sent += len(list)
 		p.mu.Unlock()
 	}
 }
 
-// unsent is the next request to send, waiting for one; nil when the publisher is closed and there is none, or ctx ended.
-func (p *Publisher) unsent(ctx context.Context) *eventv1.PublishStreamRequest {
+// unsent is what goes into the next message, waiting for something; nothing when the publisher is closed and there is none, or ctx ended.
+func (p *Publisher) unsent(ctx context.Context) []*Pending {
 	for {
 		p.mu.Lock()
-		sent, closed := p.sent, p.closed
-		if sent < len(p.queue) {
-			request := p.queue[sent].request
+		list, closed := p.queue[p.sent:], p.closed
+		if len(list) > 0 {
+			bytes, n := list[0].bytes, 1
+			for n < min(len(list), p.together) && bytes+list[n].bytes <= messageBytes {
+				bytes += list[n].bytes
+				n++
+			}
+			list = slices.Clone(list[:n])
 			p.mu.Unlock()
-			return request
+			return list
 		}
 		p.mu.Unlock()
 		if closed {
@@ -147,11 +160,24 @@ func (p *Publisher) settled() bool {
 	return p.closed && len(p.queue) == 0
 }
 
-// answered hands an answer to the request it is for. A refusal that may pass is returned instead: the call ends, and the
+// answered hands the answers of a message to the requests they are for. A refusal that may pass is returned instead: the call ends, and the
 // next one goes on with this request, so that none behind it overtakes it.
-func (p *Publisher) answered(answer *eventv1.PublishStreamResponse) error {
+func (p *Publisher) answered(message *eventv1.PublishStreamResponse) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.together = 1 + int(message.GetMaxFollowing())
+	if err := p.answeredOne(message); err != nil {
+		return err
+	}
+	for _, answer := range message.GetFollowing() {
+		if err := p.answeredOne(answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Publisher) answeredOne(answer *eventv1.PublishStreamResponse) error {
 	if len(p.queue) == 0 || p.queue[0].request.GetSequence() != answer.GetSequence() {
 		return fmt.Errorf("the node answered request %d, which is not the next: it is no plantmesh node of this version", answer.GetSequence())
 	}

@@ -79,6 +79,66 @@ func TestPublishStreamAnswersInOrderAndGoesOnAfterARefusal(t *testing.T) {
 	}
 }
 
+func TestRequestsThatFollowInAMessageAreAnsweredOneByOne(t *testing.T) {
+	c := newCluster(t)
+	plant := c.start(c.config("plant-a"))
+	stream, err := plant.events().PublishStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := func(sequence uint64, events ...*eventv1.Event) *eventv1.PublishStreamRequest {
+		return &eventv1.PublishStreamRequest{Sequence: sequence, Events: events}
+	}
+	first := request(1, batch(t, "a", 2)...)
+	nested := request(5, batch(t, "n", 1)...)
+	nested.Following = []*eventv1.PublishStreamRequest{request(9, batch(t, "m", 1)...)}
+	first.Following = []*eventv1.PublishStreamRequest{
+		request(2, batch(t, "b", 1)...), request(3, &eventv1.Event{Id: "malformed"}), request(4), nested, request(6, batch(t, "c", 1)...),
+	}
+	if err := stream.Send(first); err != nil {
+		t.Fatal(err)
+	}
+	var answers []*eventv1.PublishStreamResponse
+	for len(answers) < 6 {
+		answer, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.GetMaxFollowing() == 0 {
+			t.Error("the node does not say how many requests it takes in a message")
+		}
+		answers = append(append(answers, answer), answer.GetFollowing()...)
+	}
+	offset := uint64(0)
+	for i, answer := range answers {
+		if answer.GetSequence() != uint64(i+1) {
+			t.Fatalf("answer %d is of request %d", i+1, answer.GetSequence())
+		}
+		refusal := plantmesh.FromStatus(status.ErrorProto(answer.GetError()))
+		want := map[int]error{3: plantmesh.ErrInvalidEvent, 4: plantmesh.ErrInvalidRequest, 5: plantmesh.ErrInvalidRequest}[i+1]
+		if !errors.Is(refusal, want) {
+			t.Errorf("request %d is answered with %v", i+1, answer)
+		}
+		for _, r := range answer.GetReceipts() {
+			if offset++; r.GetOffset() != offset {
+				t.Errorf("request %d: offset %d, not %d", i+1, r.GetOffset(), offset)
+			}
+		}
+	}
+	if offset != 4 {
+		t.Errorf("%d events are recorded", offset)
+	}
+	many := request(7, batch(t, "d", 1)...)
+	for i := range 256 {
+		many.Following = append(many.Following, request(uint64(8+i), batch(t, fmt.Sprint("d", i), 1)...))
+	}
+	if err := stream.Send(many); err != nil {
+		t.Fatal(err)
+	}
+	_, err = stream.Recv()
+	answer{codes.InvalidArgument, "INVALID_REQUEST", []string{"256 requests follow request 7", "limit is 255"}, nil}.check(t, err)
+}
+
 func TestOpenStreamsEndWhenTheNodeStops(t *testing.T) {
 	c := newCluster(t)
 	plant := c.start(c.config("plant-a"))

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +26,7 @@ type CopyRule struct {
 // copied waits until what was just recorded here is durable at as many sites as its streams ask for. It stays recorded
 // whatever comes of that.
 func (s *events) copied(ctx context.Context, receipts []storage.Receipt) error {
-	if s.cfg.Copies == nil {
+	if !s.wantCopies(receipts) {
 		return nil
 	}
 	last := map[storage.Receipt]plantmesh.Offset{} // by stream and incarnation
@@ -46,4 +47,9 @@ func (s *events) copied(ctx context.Context, receipts []storage.Receipt) error {
 		})
 	}
 	return group.Wait()
+}
+
+// wantCopies tells whether what was recorded has to be elsewhere too before it is acknowledged.
+func (s *events) wantCopies(receipts []storage.Receipt) bool {
+	return s.cfg.Copies != nil && slices.ContainsFunc(receipts, func(r storage.Receipt) bool { return s.cfg.Copies(r.Stream.Domain()).Copies > 1 })
 }

@@ -309,13 +309,16 @@ func (x *PublishResponse) GetReceipts() []*Receipt {
 	return nil
 }
 
-// PublishStreamRequest is one request within PublishStream.
+// PublishStreamRequest is one request within PublishStream, and those that follow it in the same message.
 type PublishStreamRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chosen by the caller and returned with the answer.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// As in PublishRequest.
-	Events        []*Event `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
+	Events []*Event `protobuf:"bytes,2,rep,name=events,proto3" json:"events,omitempty"`
+	// The requests behind this one, which are requests of their own in all but that they spare the cost of a message each: what many callers
+	// publish at one time goes together. Only to a node that said `max_following`, and no more than that; none of them has any itself.
+	Following     []*PublishStreamRequest `protobuf:"bytes,3,rep,name=following,proto3" json:"following,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -364,7 +367,14 @@ func (x *PublishStreamRequest) GetEvents() []*Event {
 	return nil
 }
 
-// PublishStreamResponse answers one request within PublishStream.
+func (x *PublishStreamRequest) GetFollowing() []*PublishStreamRequest {
+	if x != nil {
+		return x.Following
+	}
+	return nil
+}
+
+// PublishStreamResponse answers one request within PublishStream, and may hold the answers behind it.
 type PublishStreamResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The sequence of the request.
@@ -372,7 +382,11 @@ type PublishStreamResponse struct {
 	// One for each event; empty if refused.
 	Receipts []*Receipt `protobuf:"bytes,2,rep,name=receipts,proto3" json:"receipts,omitempty"`
 	// Why the request was refused; unset if all of it is durable.
-	Error         *status.Status `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Error *status.Status `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// The answers behind this one, each as its own. Only to a caller that sent `following` itself.
+	Following []*PublishStreamResponse `protobuf:"bytes,4,rep,name=following,proto3" json:"following,omitempty"`
+	// How many `following` the node takes in one message. 0: none, send each request as its own message.
+	MaxFollowing  uint32 `protobuf:"varint,5,opt,name=max_following,json=maxFollowing,proto3" json:"max_following,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -426,6 +440,20 @@ func (x *PublishStreamResponse) GetError() *status.Status {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *PublishStreamResponse) GetFollowing() []*PublishStreamResponse {
+	if x != nil {
+		return x.Following
+	}
+	return nil
+}
+
+func (x *PublishStreamResponse) GetMaxFollowing() uint32 {
+	if x != nil {
+		return x.MaxFollowing
+	}
+	return 0
 }
 
 // SubscribeRequest is the request of Subscribe.
@@ -2288,14 +2316,17 @@ const file_plantmesh_event_v1_service_proto_rawDesc = "" +
 	"\rrecorded_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\frecordedTime\x12\x1c\n" +
 	"\tduplicate\x18\x05 \x01(\bR\tduplicate\"J\n" +
 	"\x0fPublishResponse\x127\n" +
-	"\breceipts\x18\x01 \x03(\v2\x1b.plantmesh.event.v1.ReceiptR\breceipts\"r\n" +
+	"\breceipts\x18\x01 \x03(\v2\x1b.plantmesh.event.v1.ReceiptR\breceipts\"\xba\x01\n" +
 	"\x14PublishStreamRequest\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12>\n" +
-	"\x06events\x18\x02 \x03(\v2\x19.plantmesh.event.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\"\x96\x01\n" +
+	"\x06events\x18\x02 \x03(\v2\x19.plantmesh.event.v1.EventB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06events\x12F\n" +
+	"\tfollowing\x18\x03 \x03(\v2(.plantmesh.event.v1.PublishStreamRequestR\tfollowing\"\x84\x02\n" +
 	"\x15PublishStreamResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x127\n" +
 	"\breceipts\x18\x02 \x03(\v2\x1b.plantmesh.event.v1.ReceiptR\breceipts\x12(\n" +
-	"\x05error\x18\x03 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xf1\x02\n" +
+	"\x05error\x18\x03 \x01(\v2\x12.google.rpc.StatusR\x05error\x12G\n" +
+	"\tfollowing\x18\x04 \x03(\v2).plantmesh.event.v1.PublishStreamResponseR\tfollowing\x12#\n" +
+	"\rmax_following\x18\x05 \x01(\rR\fmaxFollowing\"\xf1\x02\n" +
 	"\x10SubscribeRequest\x12\"\n" +
 	"\x06stream\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02\x18\x7fR\x06stream\x12D\n" +
@@ -2502,59 +2533,61 @@ var file_plantmesh_event_v1_service_proto_depIdxs = []int32{
 	29, // 1: plantmesh.event.v1.Receipt.recorded_time:type_name -> google.protobuf.Timestamp
 	3,  // 2: plantmesh.event.v1.PublishResponse.receipts:type_name -> plantmesh.event.v1.Receipt
 	28, // 3: plantmesh.event.v1.PublishStreamRequest.events:type_name -> plantmesh.event.v1.Event
-	3,  // 4: plantmesh.event.v1.PublishStreamResponse.receipts:type_name -> plantmesh.event.v1.Receipt
-	30, // 5: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
-	0,  // 6: plantmesh.event.v1.SubscribeRequest.position:type_name -> plantmesh.event.v1.Position
-	29, // 7: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
-	31, // 8: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
-	32, // 9: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
-	9,  // 10: plantmesh.event.v1.SubscribeResponse.gap:type_name -> plantmesh.event.v1.Gap
-	10, // 11: plantmesh.event.v1.SubscribeResponse.history_reset:type_name -> plantmesh.event.v1.HistoryReset
-	1,  // 12: plantmesh.event.v1.Gap.reason:type_name -> plantmesh.event.v1.GapReason
-	11, // 13: plantmesh.event.v1.GetEventRequest.key:type_name -> plantmesh.event.v1.EventKey
-	33, // 14: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
-	29, // 15: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
-	15, // 16: plantmesh.event.v1.StreamInfo.damaged:type_name -> plantmesh.event.v1.DamagedRange
-	34, // 17: plantmesh.event.v1.StreamInfo.class:type_name -> plantmesh.catalog.v1.Class
-	14, // 18: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
-	0,  // 19: plantmesh.event.v1.ConsumerSettings.position:type_name -> plantmesh.event.v1.Position
-	29, // 20: plantmesh.event.v1.ConsumerSettings.from_time:type_name -> google.protobuf.Timestamp
-	35, // 21: plantmesh.event.v1.ConsumerSettings.ack_deadline:type_name -> google.protobuf.Duration
-	35, // 22: plantmesh.event.v1.ConsumerSettings.min_backoff:type_name -> google.protobuf.Duration
-	35, // 23: plantmesh.event.v1.ConsumerSettings.max_backoff:type_name -> google.protobuf.Duration
-	35, // 24: plantmesh.event.v1.ConsumerSettings.parked_retry:type_name -> google.protobuf.Duration
-	18, // 25: plantmesh.event.v1.OpenConsumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
-	32, // 26: plantmesh.event.v1.Answer.acknowledged:type_name -> google.protobuf.Empty
-	20, // 27: plantmesh.event.v1.Answer.refused:type_name -> plantmesh.event.v1.Refusal
-	32, // 28: plantmesh.event.v1.Answer.extended:type_name -> google.protobuf.Empty
-	21, // 29: plantmesh.event.v1.Answers.answers:type_name -> plantmesh.event.v1.Answer
-	19, // 30: plantmesh.event.v1.ConsumeRequest.open:type_name -> plantmesh.event.v1.OpenConsumer
-	22, // 31: plantmesh.event.v1.ConsumeRequest.answers:type_name -> plantmesh.event.v1.Answers
-	18, // 32: plantmesh.event.v1.ConsumerOpened.settings:type_name -> plantmesh.event.v1.ConsumerSettings
-	33, // 33: plantmesh.event.v1.ConsumerDelivery.event:type_name -> plantmesh.event.v1.RecordedEvent
-	9,  // 34: plantmesh.event.v1.ConsumerDelivery.gap:type_name -> plantmesh.event.v1.Gap
-	10, // 35: plantmesh.event.v1.ConsumerDelivery.history_reset:type_name -> plantmesh.event.v1.HistoryReset
-	25, // 36: plantmesh.event.v1.ConsumerDeliveries.deliveries:type_name -> plantmesh.event.v1.ConsumerDelivery
-	24, // 37: plantmesh.event.v1.ConsumeResponse.opened:type_name -> plantmesh.event.v1.ConsumerOpened
-	26, // 38: plantmesh.event.v1.ConsumeResponse.deliveries:type_name -> plantmesh.event.v1.ConsumerDeliveries
-	32, // 39: plantmesh.event.v1.ConsumeResponse.heartbeat:type_name -> google.protobuf.Empty
-	2,  // 40: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
-	5,  // 41: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
-	7,  // 42: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
-	23, // 43: plantmesh.event.v1.EventService.Consume:input_type -> plantmesh.event.v1.ConsumeRequest
-	12, // 44: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
-	16, // 45: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
-	4,  // 46: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
-	6,  // 47: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
-	8,  // 48: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
-	27, // 49: plantmesh.event.v1.EventService.Consume:output_type -> plantmesh.event.v1.ConsumeResponse
-	13, // 50: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
-	17, // 51: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
-	46, // [46:52] is the sub-list for method output_type
-	40, // [40:46] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	5,  // 4: plantmesh.event.v1.PublishStreamRequest.following:type_name -> plantmesh.event.v1.PublishStreamRequest
+	3,  // 5: plantmesh.event.v1.PublishStreamResponse.receipts:type_name -> plantmesh.event.v1.Receipt
+	30, // 6: plantmesh.event.v1.PublishStreamResponse.error:type_name -> google.rpc.Status
+	6,  // 7: plantmesh.event.v1.PublishStreamResponse.following:type_name -> plantmesh.event.v1.PublishStreamResponse
+	0,  // 8: plantmesh.event.v1.SubscribeRequest.position:type_name -> plantmesh.event.v1.Position
+	29, // 9: plantmesh.event.v1.SubscribeRequest.from_time:type_name -> google.protobuf.Timestamp
+	31, // 10: plantmesh.event.v1.SubscribeResponse.events:type_name -> plantmesh.event.v1.EventBatch
+	32, // 11: plantmesh.event.v1.SubscribeResponse.heartbeat:type_name -> google.protobuf.Empty
+	9,  // 12: plantmesh.event.v1.SubscribeResponse.gap:type_name -> plantmesh.event.v1.Gap
+	10, // 13: plantmesh.event.v1.SubscribeResponse.history_reset:type_name -> plantmesh.event.v1.HistoryReset
+	1,  // 14: plantmesh.event.v1.Gap.reason:type_name -> plantmesh.event.v1.GapReason
+	11, // 15: plantmesh.event.v1.GetEventRequest.key:type_name -> plantmesh.event.v1.EventKey
+	33, // 16: plantmesh.event.v1.GetEventResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	29, // 17: plantmesh.event.v1.StreamInfo.head_time:type_name -> google.protobuf.Timestamp
+	15, // 18: plantmesh.event.v1.StreamInfo.damaged:type_name -> plantmesh.event.v1.DamagedRange
+	34, // 19: plantmesh.event.v1.StreamInfo.class:type_name -> plantmesh.catalog.v1.Class
+	14, // 20: plantmesh.event.v1.ListStreamsResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	0,  // 21: plantmesh.event.v1.ConsumerSettings.position:type_name -> plantmesh.event.v1.Position
+	29, // 22: plantmesh.event.v1.ConsumerSettings.from_time:type_name -> google.protobuf.Timestamp
+	35, // 23: plantmesh.event.v1.ConsumerSettings.ack_deadline:type_name -> google.protobuf.Duration
+	35, // 24: plantmesh.event.v1.ConsumerSettings.min_backoff:type_name -> google.protobuf.Duration
+	35, // 25: plantmesh.event.v1.ConsumerSettings.max_backoff:type_name -> google.protobuf.Duration
+	35, // 26: plantmesh.event.v1.ConsumerSettings.parked_retry:type_name -> google.protobuf.Duration
+	18, // 27: plantmesh.event.v1.OpenConsumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	32, // 28: plantmesh.event.v1.Answer.acknowledged:type_name -> google.protobuf.Empty
+	20, // 29: plantmesh.event.v1.Answer.refused:type_name -> plantmesh.event.v1.Refusal
+	32, // 30: plantmesh.event.v1.Answer.extended:type_name -> google.protobuf.Empty
+	21, // 31: plantmesh.event.v1.Answers.answers:type_name -> plantmesh.event.v1.Answer
+	19, // 32: plantmesh.event.v1.ConsumeRequest.open:type_name -> plantmesh.event.v1.OpenConsumer
+	22, // 33: plantmesh.event.v1.ConsumeRequest.answers:type_name -> plantmesh.event.v1.Answers
+	18, // 34: plantmesh.event.v1.ConsumerOpened.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	33, // 35: plantmesh.event.v1.ConsumerDelivery.event:type_name -> plantmesh.event.v1.RecordedEvent
+	9,  // 36: plantmesh.event.v1.ConsumerDelivery.gap:type_name -> plantmesh.event.v1.Gap
+	10, // 37: plantmesh.event.v1.ConsumerDelivery.history_reset:type_name -> plantmesh.event.v1.HistoryReset
+	25, // 38: plantmesh.event.v1.ConsumerDeliveries.deliveries:type_name -> plantmesh.event.v1.ConsumerDelivery
+	24, // 39: plantmesh.event.v1.ConsumeResponse.opened:type_name -> plantmesh.event.v1.ConsumerOpened
+	26, // 40: plantmesh.event.v1.ConsumeResponse.deliveries:type_name -> plantmesh.event.v1.ConsumerDeliveries
+	32, // 41: plantmesh.event.v1.ConsumeResponse.heartbeat:type_name -> google.protobuf.Empty
+	2,  // 42: plantmesh.event.v1.EventService.Publish:input_type -> plantmesh.event.v1.PublishRequest
+	5,  // 43: plantmesh.event.v1.EventService.PublishStream:input_type -> plantmesh.event.v1.PublishStreamRequest
+	7,  // 44: plantmesh.event.v1.EventService.Subscribe:input_type -> plantmesh.event.v1.SubscribeRequest
+	23, // 45: plantmesh.event.v1.EventService.Consume:input_type -> plantmesh.event.v1.ConsumeRequest
+	12, // 46: plantmesh.event.v1.EventService.GetEvent:input_type -> plantmesh.event.v1.GetEventRequest
+	16, // 47: plantmesh.event.v1.EventService.ListStreams:input_type -> plantmesh.event.v1.ListStreamsRequest
+	4,  // 48: plantmesh.event.v1.EventService.Publish:output_type -> plantmesh.event.v1.PublishResponse
+	6,  // 49: plantmesh.event.v1.EventService.PublishStream:output_type -> plantmesh.event.v1.PublishStreamResponse
+	8,  // 50: plantmesh.event.v1.EventService.Subscribe:output_type -> plantmesh.event.v1.SubscribeResponse
+	27, // 51: plantmesh.event.v1.EventService.Consume:output_type -> plantmesh.event.v1.ConsumeResponse
+	13, // 52: plantmesh.event.v1.EventService.GetEvent:output_type -> plantmesh.event.v1.GetEventResponse
+	17, // 53: plantmesh.event.v1.EventService.ListStreams:output_type -> plantmesh.event.v1.ListStreamsResponse
+	48, // [48:54] is the sub-list for method output_type
+	42, // [42:48] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_event_v1_service_proto_init() }

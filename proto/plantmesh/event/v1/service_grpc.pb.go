@@ -54,7 +54,7 @@ type EventServiceClient interface {
 	// PublishStream is Publish without waiting for each answer: requests are answered one by one, in the order sent, with
 	// the same guarantee and limits each. A refused request is answered with its error and does not end the stream.
 	//
-	// Limits: the node stops reading while 64 requests of a stream are unanswered.
+	// Limits: the node stops reading while 256 messages of a stream, or 16 MiB of them, are unanswered.
 	//
 	// Errors: those of Publish, inside the answer; but what a retry can cure (TOO_MANY_PENDING, SHUTTING_DOWN) ends the call
 	// before anything further is recorded. Call again and send what is unanswered, in its order.
@@ -208,7 +208,7 @@ type EventServiceServer interface {
 	// PublishStream is Publish without waiting for each answer: requests are answered one by one, in the order sent, with
 	// the same guarantee and limits each. A refused request is answered with its error and does not end the stream.
 	//
-	// Limits: the node stops reading while 64 requests of a stream are unanswered.
+	// Limits: the node stops reading while 256 messages of a stream, or 16 MiB of them, are unanswered.
 	//
 	// Errors: those of Publish, inside the answer; but what a retry can cure (TOO_MANY_PENDING, SHUTTING_DOWN) ends the call
 	// before anything further is recorded. Call again and send what is unanswered, in its order.
