@@ -107,8 +107,11 @@ func (l *Log) Submit(w Write) (*Pending, error) {
 		p.bytes += len(event) + entryOverhead
 	}
 	if len(p.entries) > 0 {
-		if err := l.reserve.admit(p.bytes); err != nil && !l.allRecorded(p.entries) {
-			return nil, fmt.Errorf("append: %w", err)
+		if err := l.reserve.admit(p.bytes); err != nil {
+			known := false
+			if open := l.appender.whileOpen(func() { known = l.allRecorded(p.entries) }); open && !known {
+				return nil, fmt.Errorf("append: %w", err)
+			}
 		}
 	}
 	for _, c := range w.Cursors {

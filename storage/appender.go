@@ -123,6 +123,21 @@ func (a *appender) submit(p *Pending) error {
 	return nil
 }
 
+// whileOpen runs a function that reads the log, which is not closed meanwhile; false if it is closed already.
+func (a *appender) whileOpen(read func()) bool {
+	a.mu.Lock()
+	open := !a.closed
+	if open {
+		a.ended.Add(1)
+	}
+	a.mu.Unlock()
+	if open {
+		defer a.ended.Done()
+		read()
+	}
+	return open
+}
+
 // take waits for writes and returns as many as fit a group, oldest first; nil at the end.
 func (a *appender) take() []*Pending {
 	for {

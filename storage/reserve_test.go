@@ -101,3 +101,24 @@ func record(t *testing.T, l *storage.Log, s plantmesh.StreamName, id string) err
 	}}})
 	return err
 }
+
+func TestFullDiskAndAClosedLogRefuseTogether(t *testing.T) {
+	fs := &diskFS{FS: vfs.NewMem()}
+	fs.free.Store(10 << 30)
+	synctest.Test(t, func(t *testing.T) {
+		l := openAt(t, fs, "plant-a")
+		if err := record(t, l, production, "1"); err != nil {
+			t.Fatal(err)
+		}
+		fs.free.Store(100 << 20)
+		<-time.After(2 * time.Second)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"1", "2"} {
+			if err := record(t, l, production, id); !errors.Is(err, plantmesh.ErrShuttingDown) {
+				t.Errorf("event %s: %v", id, err)
+			}
+		}
+	})
+}
