@@ -69,6 +69,9 @@ func ValidateEvent(e *eventv1.Event) (EventType, error) {
 	if err := validate(e, payload, "data."); err != nil {
 		return EventType{}, err
 	}
+	if err := validateBalance(e, payload); err != nil {
+		return EventType{}, err
+	}
 	switch subject := t.SubjectOf(payload); {
 	case e.GetSubject() == "":
 		e.Subject = subject

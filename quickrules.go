@@ -82,7 +82,7 @@ func compileQuickRules(d protoreflect.MessageDescriptor) *quickRules {
 		f := d.Fields().Get(i)
 		q := quickField{field: f}
 		rule, _ := proto.GetExtension(f.Options(), schema.E_Field).(*schema.FieldRules)
-		q.required = rule.GetRequired()
+		q.required = rule.GetRequired() || rule.GetRepeated().GetMinItems() > 0
 		sound, ok := quickCheck(f, rule)
 		if !ok {
 			return &quickRules{unsuited: true}
@@ -153,7 +153,7 @@ func quickList(f protoreflect.FieldDescriptor, rule *schema.RepeatedRules) (func
 			}
 		}
 		return true
-	}, ok && least == 0 // an empty list is not looked at
+	}, ok
 }
 
 func quickEnum(f protoreflect.FieldDescriptor, rule *schema.EnumRules) (func(protoreflect.Value) bool, bool) {

@@ -26,6 +26,181 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// AssetStatus is what an asset does (ISA-95: equipment state).
+type AssetStatus int32
+
+const (
+	// Not set.
+	AssetStatus_ASSET_STATUS_UNSPECIFIED AssetStatus = 0
+	// It works.
+	AssetStatus_ASSET_STATUS_RUNNING AssetStatus = 1
+	// It could work, but does not.
+	AssetStatus_ASSET_STATUS_IDLE AssetStatus = 2
+	// It cannot work.
+	AssetStatus_ASSET_STATUS_DOWN AssetStatus = 3
+	// It is being maintained.
+	AssetStatus_ASSET_STATUS_MAINTENANCE AssetStatus = 4
+	// It is not there any more.
+	AssetStatus_ASSET_STATUS_RETIRED AssetStatus = 5
+)
+
+// Enum value maps for AssetStatus.
+var (
+	AssetStatus_name = map[int32]string{
+		0: "ASSET_STATUS_UNSPECIFIED",
+		1: "ASSET_STATUS_RUNNING",
+		2: "ASSET_STATUS_IDLE",
+		3: "ASSET_STATUS_DOWN",
+		4: "ASSET_STATUS_MAINTENANCE",
+		5: "ASSET_STATUS_RETIRED",
+	}
+	AssetStatus_value = map[string]int32{
+		"ASSET_STATUS_UNSPECIFIED": 0,
+		"ASSET_STATUS_RUNNING":     1,
+		"ASSET_STATUS_IDLE":        2,
+		"ASSET_STATUS_DOWN":        3,
+		"ASSET_STATUS_MAINTENANCE": 4,
+		"ASSET_STATUS_RETIRED":     5,
+	}
+)
+
+func (x AssetStatus) Enum() *AssetStatus {
+	p := new(AssetStatus)
+	*p = x
+	return p
+}
+
+func (x AssetStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AssetStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes[0].Descriptor()
+}
+
+func (AssetStatus) Type() protoreflect.EnumType {
+	return &file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes[0]
+}
+
+func (x AssetStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AssetStatus.Descriptor instead.
+func (AssetStatus) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_rawDescGZIP(), []int{0}
+}
+
+// MaintenanceKind is why maintenance is asked for.
+type MaintenanceKind int32
+
+const (
+	// Not set.
+	MaintenanceKind_MAINTENANCE_KIND_UNSPECIFIED MaintenanceKind = 0
+	// Something is broken.
+	MaintenanceKind_MAINTENANCE_KIND_CORRECTIVE MaintenanceKind = 1
+	// So that nothing breaks.
+	MaintenanceKind_MAINTENANCE_KIND_PREVENTIVE MaintenanceKind = 2
+)
+
+// Enum value maps for MaintenanceKind.
+var (
+	MaintenanceKind_name = map[int32]string{
+		0: "MAINTENANCE_KIND_UNSPECIFIED",
+		1: "MAINTENANCE_KIND_CORRECTIVE",
+		2: "MAINTENANCE_KIND_PREVENTIVE",
+	}
+	MaintenanceKind_value = map[string]int32{
+		"MAINTENANCE_KIND_UNSPECIFIED": 0,
+		"MAINTENANCE_KIND_CORRECTIVE":  1,
+		"MAINTENANCE_KIND_PREVENTIVE":  2,
+	}
+)
+
+func (x MaintenanceKind) Enum() *MaintenanceKind {
+	p := new(MaintenanceKind)
+	*p = x
+	return p
+}
+
+func (x MaintenanceKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MaintenanceKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes[1].Descriptor()
+}
+
+func (MaintenanceKind) Type() protoreflect.EnumType {
+	return &file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes[1]
+}
+
+func (x MaintenanceKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MaintenanceKind.Descriptor instead.
+func (MaintenanceKind) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_rawDescGZIP(), []int{1}
+}
+
+// MaintenancePriority is how urgent maintenance is.
+type MaintenancePriority int32
+
+const (
+	// Not set.
+	MaintenancePriority_MAINTENANCE_PRIORITY_UNSPECIFIED MaintenancePriority = 0
+	// It can wait.
+	MaintenancePriority_MAINTENANCE_PRIORITY_LOW MaintenancePriority = 1
+	// As things go.
+	MaintenancePriority_MAINTENANCE_PRIORITY_NORMAL MaintenancePriority = 2
+	// Soon.
+	MaintenancePriority_MAINTENANCE_PRIORITY_HIGH MaintenancePriority = 3
+)
+
+// Enum value maps for MaintenancePriority.
+var (
+	MaintenancePriority_name = map[int32]string{
+		0: "MAINTENANCE_PRIORITY_UNSPECIFIED",
+		1: "MAINTENANCE_PRIORITY_LOW",
+		2: "MAINTENANCE_PRIORITY_NORMAL",
+		3: "MAINTENANCE_PRIORITY_HIGH",
+	}
+	MaintenancePriority_value = map[string]int32{
+		"MAINTENANCE_PRIORITY_UNSPECIFIED": 0,
+		"MAINTENANCE_PRIORITY_LOW":         1,
+		"MAINTENANCE_PRIORITY_NORMAL":      2,
+		"MAINTENANCE_PRIORITY_HIGH":        3,
+	}
+)
+
+func (x MaintenancePriority) Enum() *MaintenancePriority {
+	p := new(MaintenancePriority)
+	*p = x
+	return p
+}
+
+func (x MaintenancePriority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MaintenancePriority) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes[2].Descriptor()
+}
+
+func (MaintenancePriority) Type() protoreflect.EnumType {
+	return &file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes[2]
+}
+
+func (x MaintenancePriority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MaintenancePriority.Descriptor instead.
+func (MaintenancePriority) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_rawDescGZIP(), []int{2}
+}
+
 // DowntimeStarted says that a work center stopped being available.
 type DowntimeStarted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -190,11 +365,211 @@ func (x *DowntimeEnded) GetComment() string {
 	return ""
 }
 
+// AssetStatusChanged says what an asset does from now on.
+type AssetStatusChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The asset.
+	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// The work center that it belongs to.
+	WorkCenterId string `protobuf:"bytes,2,opt,name=work_center_id,json=workCenterId,proto3" json:"work_center_id,omitempty"`
+	// What it does.
+	Status AssetStatus `protobuf:"varint,3,opt,name=status,proto3,enum=plantmesh.manufacturing.v1.AssetStatus" json:"status,omitempty"`
+	// Since when. Unset: the time of the event.
+	SinceTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since_time,json=sinceTime,proto3" json:"since_time,omitempty"`
+	// The site's reason code.
+	ReasonCode string `protobuf:"bytes,5,opt,name=reason_code,json=reasonCode,proto3" json:"reason_code,omitempty"`
+	// In somebody's words.
+	Comment       string `protobuf:"bytes,6,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssetStatusChanged) Reset() {
+	*x = AssetStatusChanged{}
+	mi := &file_plantmesh_manufacturing_v1_maintenance_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssetStatusChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssetStatusChanged) ProtoMessage() {}
+
+func (x *AssetStatusChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_maintenance_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssetStatusChanged.ProtoReflect.Descriptor instead.
+func (*AssetStatusChanged) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AssetStatusChanged) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
+	}
+	return ""
+}
+
+func (x *AssetStatusChanged) GetWorkCenterId() string {
+	if x != nil {
+		return x.WorkCenterId
+	}
+	return ""
+}
+
+func (x *AssetStatusChanged) GetStatus() AssetStatus {
+	if x != nil {
+		return x.Status
+	}
+	return AssetStatus_ASSET_STATUS_UNSPECIFIED
+}
+
+func (x *AssetStatusChanged) GetSinceTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SinceTime
+	}
+	return nil
+}
+
+func (x *AssetStatusChanged) GetReasonCode() string {
+	if x != nil {
+		return x.ReasonCode
+	}
+	return ""
+}
+
+func (x *AssetStatusChanged) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+// MaintenanceRequested asks for maintenance (ISA-95: maintenance request).
+type MaintenanceRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What is asked for, in a line.
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// Why.
+	Kind MaintenanceKind `protobuf:"varint,3,opt,name=kind,proto3,enum=plantmesh.manufacturing.v1.MaintenanceKind" json:"kind,omitempty"`
+	// The work center.
+	WorkCenterId string `protobuf:"bytes,4,opt,name=work_center_id,json=workCenterId,proto3" json:"work_center_id,omitempty"`
+	// The asset.
+	AssetId string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// In somebody's words.
+	Description string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	// How urgent it is: 1 low, 2 normal, 3 high. Not set: normal.
+	Priority MaintenancePriority `protobuf:"varint,7,opt,name=priority,proto3,enum=plantmesh.manufacturing.v1.MaintenancePriority" json:"priority,omitempty"`
+	// When it should be done.
+	ScheduledTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=scheduled_time,json=scheduledTime,proto3" json:"scheduled_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MaintenanceRequested) Reset() {
+	*x = MaintenanceRequested{}
+	mi := &file_plantmesh_manufacturing_v1_maintenance_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaintenanceRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaintenanceRequested) ProtoMessage() {}
+
+func (x *MaintenanceRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_maintenance_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaintenanceRequested.ProtoReflect.Descriptor instead.
+func (*MaintenanceRequested) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_maintenance_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *MaintenanceRequested) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *MaintenanceRequested) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *MaintenanceRequested) GetKind() MaintenanceKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MaintenanceKind_MAINTENANCE_KIND_UNSPECIFIED
+}
+
+func (x *MaintenanceRequested) GetWorkCenterId() string {
+	if x != nil {
+		return x.WorkCenterId
+	}
+	return ""
+}
+
+func (x *MaintenanceRequested) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
+	}
+	return ""
+}
+
+func (x *MaintenanceRequested) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *MaintenanceRequested) GetPriority() MaintenancePriority {
+	if x != nil {
+		return x.Priority
+	}
+	return MaintenancePriority_MAINTENANCE_PRIORITY_UNSPECIFIED
+}
+
+func (x *MaintenanceRequested) GetScheduledTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ScheduledTime
+	}
+	return nil
+}
+
 var File_plantmesh_manufacturing_v1_maintenance_proto protoreflect.FileDescriptor
 
 const file_plantmesh_manufacturing_v1_maintenance_proto_rawDesc = "" +
 	"\n" +
-	",plantmesh/manufacturing/v1/maintenance.proto\x12\x1aplantmesh.manufacturing.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"plantmesh/catalog/v1/options.proto\"\x94\x03\n" +
+	",plantmesh/manufacturing/v1/maintenance.proto\x12\x1aplantmesh.manufacturing.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"plantmesh/catalog/v1/options.proto\"\xd4\x03\n" +
 	"\x0fDowntimeStarted\x12A\n" +
 	"\vdowntime_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\n" +
 	"downtimeId\x12F\n" +
@@ -204,17 +579,57 @@ const file_plantmesh_manufacturing_v1_maintenance_proto_rawDesc = "" +
 	"\vreason_code\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\n" +
 	"reasonCode\x12\x18\n" +
 	"\aplanned\x18\x05 \x01(\bR\aplanned\x12\"\n" +
-	"\acomment\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:5\xaa\xa1\x191\n" +
+	"\acomment\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:u\xaa\xa1\x19q\n" +
 	"\vmaintenance\x10\x02\x1a\x1d\n" +
-	"\vwork-center\x12\x0ework_center_id\"\x01\x01\"\xb4\x02\n" +
+	"\vwork-center\x12\x0ework_center_id\"\x01\x01*\x03\b\x90\x1c29Enter the downtime of the work center in the ERP by hand.\"\xf2\x02\n" +
 	"\rDowntimeEnded\x12A\n" +
 	"\vdowntime_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\n" +
 	"downtimeId\x12F\n" +
 	"\x0ework_center_id\x18\x02 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\fworkCenterId\x12=\n" +
 	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\aendTime\x12\"\n" +
-	"\acomment\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:5\xaa\xa1\x191\n" +
+	"\acomment\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:s\xaa\xa1\x19o\n" +
 	"\vmaintenance\x10\x02\x1a\x1d\n" +
-	"\vwork-center\x12\x0ework_center_id\"\x01\x01BQZOgithub.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1;manufacturingv1b\x06proto3"
+	"\vwork-center\x12\x0ework_center_id\"\x01\x01*\x03\b\x90\x1c27End the downtime of the work center in the ERP by hand.\"\xae\x03\n" +
+	"\x12AssetStatusChanged\x12;\n" +
+	"\basset_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\aassetId\x12C\n" +
+	"\x0ework_center_id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\fworkCenterId\x12L\n" +
+	"\x06status\x18\x03 \x01(\x0e2'.plantmesh.manufacturing.v1.AssetStatusB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x06status\x129\n" +
+	"\n" +
+	"since_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tsinceTime\x12>\n" +
+	"\vreason_code\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\n" +
+	"reasonCode\x12\"\n" +
+	"\acomment\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:)\xaa\xa1\x19%\n" +
+	"\vmaintenance\x10\x02\x1a\x11\n" +
+	"\x05asset\x12\basset_id\"\x01\x01\"\xf5\x04\n" +
+	"\x14MaintenanceRequested\x12?\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\trequestId\x12!\n" +
+	"\x05title\x18\x02 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03\x18\xf4\x03R\x05title\x12L\n" +
+	"\x04kind\x18\x03 \x01(\x0e2+.plantmesh.manufacturing.v1.MaintenanceKindB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x04kind\x12C\n" +
+	"\x0ework_center_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\fworkCenterId\x128\n" +
+	"\basset_id\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\aassetId\x12*\n" +
+	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xc0>R\vdescription\x12U\n" +
+	"\bpriority\x18\a \x01(\x0e2/.plantmesh.manufacturing.v1.MaintenancePriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12A\n" +
+	"\x0escheduled_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\rscheduledTime:f\xaa\xa1\x19b\n" +
+	"\vmaintenance\x10\x02\x1a\x15\n" +
+	"\arequest\x12\n" +
+	"request_id\"\x02\x01\x02*\x03\b\x90\x1c21Enter the maintenance request in the ERP by hand.*\xab\x01\n" +
+	"\vAssetStatus\x12\x1c\n" +
+	"\x18ASSET_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14ASSET_STATUS_RUNNING\x10\x01\x12\x15\n" +
+	"\x11ASSET_STATUS_IDLE\x10\x02\x12\x15\n" +
+	"\x11ASSET_STATUS_DOWN\x10\x03\x12\x1c\n" +
+	"\x18ASSET_STATUS_MAINTENANCE\x10\x04\x12\x18\n" +
+	"\x14ASSET_STATUS_RETIRED\x10\x05*u\n" +
+	"\x0fMaintenanceKind\x12 \n" +
+	"\x1cMAINTENANCE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bMAINTENANCE_KIND_CORRECTIVE\x10\x01\x12\x1f\n" +
+	"\x1bMAINTENANCE_KIND_PREVENTIVE\x10\x02*\x99\x01\n" +
+	"\x13MaintenancePriority\x12$\n" +
+	" MAINTENANCE_PRIORITY_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18MAINTENANCE_PRIORITY_LOW\x10\x01\x12\x1f\n" +
+	"\x1bMAINTENANCE_PRIORITY_NORMAL\x10\x02\x12\x1d\n" +
+	"\x19MAINTENANCE_PRIORITY_HIGH\x10\x03BQZOgithub.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1;manufacturingv1b\x06proto3"
 
 var (
 	file_plantmesh_manufacturing_v1_maintenance_proto_rawDescOnce sync.Once
@@ -228,20 +643,31 @@ func file_plantmesh_manufacturing_v1_maintenance_proto_rawDescGZIP() []byte {
 	return file_plantmesh_manufacturing_v1_maintenance_proto_rawDescData
 }
 
-var file_plantmesh_manufacturing_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_plantmesh_manufacturing_v1_maintenance_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_plantmesh_manufacturing_v1_maintenance_proto_goTypes = []any{
-	(*DowntimeStarted)(nil),       // 0: plantmesh.manufacturing.v1.DowntimeStarted
-	(*DowntimeEnded)(nil),         // 1: plantmesh.manufacturing.v1.DowntimeEnded
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(AssetStatus)(0),              // 0: plantmesh.manufacturing.v1.AssetStatus
+	(MaintenanceKind)(0),          // 1: plantmesh.manufacturing.v1.MaintenanceKind
+	(MaintenancePriority)(0),      // 2: plantmesh.manufacturing.v1.MaintenancePriority
+	(*DowntimeStarted)(nil),       // 3: plantmesh.manufacturing.v1.DowntimeStarted
+	(*DowntimeEnded)(nil),         // 4: plantmesh.manufacturing.v1.DowntimeEnded
+	(*AssetStatusChanged)(nil),    // 5: plantmesh.manufacturing.v1.AssetStatusChanged
+	(*MaintenanceRequested)(nil),  // 6: plantmesh.manufacturing.v1.MaintenanceRequested
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
 }
 var file_plantmesh_manufacturing_v1_maintenance_proto_depIdxs = []int32{
-	2, // 0: plantmesh.manufacturing.v1.DowntimeStarted.start_time:type_name -> google.protobuf.Timestamp
-	2, // 1: plantmesh.manufacturing.v1.DowntimeEnded.end_time:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	7, // 0: plantmesh.manufacturing.v1.DowntimeStarted.start_time:type_name -> google.protobuf.Timestamp
+	7, // 1: plantmesh.manufacturing.v1.DowntimeEnded.end_time:type_name -> google.protobuf.Timestamp
+	0, // 2: plantmesh.manufacturing.v1.AssetStatusChanged.status:type_name -> plantmesh.manufacturing.v1.AssetStatus
+	7, // 3: plantmesh.manufacturing.v1.AssetStatusChanged.since_time:type_name -> google.protobuf.Timestamp
+	1, // 4: plantmesh.manufacturing.v1.MaintenanceRequested.kind:type_name -> plantmesh.manufacturing.v1.MaintenanceKind
+	2, // 5: plantmesh.manufacturing.v1.MaintenanceRequested.priority:type_name -> plantmesh.manufacturing.v1.MaintenancePriority
+	7, // 6: plantmesh.manufacturing.v1.MaintenanceRequested.scheduled_time:type_name -> google.protobuf.Timestamp
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_manufacturing_v1_maintenance_proto_init() }
@@ -254,13 +680,14 @@ func file_plantmesh_manufacturing_v1_maintenance_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_manufacturing_v1_maintenance_proto_rawDesc), len(file_plantmesh_manufacturing_v1_maintenance_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_plantmesh_manufacturing_v1_maintenance_proto_goTypes,
 		DependencyIndexes: file_plantmesh_manufacturing_v1_maintenance_proto_depIdxs,
+		EnumInfos:         file_plantmesh_manufacturing_v1_maintenance_proto_enumTypes,
 		MessageInfos:      file_plantmesh_manufacturing_v1_maintenance_proto_msgTypes,
 	}.Build()
 	File_plantmesh_manufacturing_v1_maintenance_proto = out.File

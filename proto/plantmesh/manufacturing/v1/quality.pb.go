@@ -25,6 +25,116 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// InspectionResult is what an inspection came to.
+type InspectionResult int32
+
+const (
+	// Not set.
+	InspectionResult_INSPECTION_RESULT_UNSPECIFIED InspectionResult = 0
+	// It may be used.
+	InspectionResult_INSPECTION_RESULT_PASSED InspectionResult = 1
+	// It may not.
+	InspectionResult_INSPECTION_RESULT_FAILED InspectionResult = 2
+)
+
+// Enum value maps for InspectionResult.
+var (
+	InspectionResult_name = map[int32]string{
+		0: "INSPECTION_RESULT_UNSPECIFIED",
+		1: "INSPECTION_RESULT_PASSED",
+		2: "INSPECTION_RESULT_FAILED",
+	}
+	InspectionResult_value = map[string]int32{
+		"INSPECTION_RESULT_UNSPECIFIED": 0,
+		"INSPECTION_RESULT_PASSED":      1,
+		"INSPECTION_RESULT_FAILED":      2,
+	}
+)
+
+func (x InspectionResult) Enum() *InspectionResult {
+	p := new(InspectionResult)
+	*p = x
+	return p
+}
+
+func (x InspectionResult) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (InspectionResult) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_manufacturing_v1_quality_proto_enumTypes[0].Descriptor()
+}
+
+func (InspectionResult) Type() protoreflect.EnumType {
+	return &file_plantmesh_manufacturing_v1_quality_proto_enumTypes[0]
+}
+
+func (x InspectionResult) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use InspectionResult.Descriptor instead.
+func (InspectionResult) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_quality_proto_rawDescGZIP(), []int{0}
+}
+
+// Severity is how bad a nonconformance is.
+type Severity int32
+
+const (
+	// Not set.
+	Severity_SEVERITY_UNSPECIFIED Severity = 0
+	// It can be used as it is.
+	Severity_SEVERITY_MINOR Severity = 1
+	// It cannot be used as it is.
+	Severity_SEVERITY_MAJOR Severity = 2
+	// It can do harm.
+	Severity_SEVERITY_CRITICAL Severity = 3
+)
+
+// Enum value maps for Severity.
+var (
+	Severity_name = map[int32]string{
+		0: "SEVERITY_UNSPECIFIED",
+		1: "SEVERITY_MINOR",
+		2: "SEVERITY_MAJOR",
+		3: "SEVERITY_CRITICAL",
+	}
+	Severity_value = map[string]int32{
+		"SEVERITY_UNSPECIFIED": 0,
+		"SEVERITY_MINOR":       1,
+		"SEVERITY_MAJOR":       2,
+		"SEVERITY_CRITICAL":    3,
+	}
+)
+
+func (x Severity) Enum() *Severity {
+	p := new(Severity)
+	*p = x
+	return p
+}
+
+func (x Severity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Severity) Descriptor() protoreflect.EnumDescriptor {
+	return file_plantmesh_manufacturing_v1_quality_proto_enumTypes[1].Descriptor()
+}
+
+func (Severity) Type() protoreflect.EnumType {
+	return &file_plantmesh_manufacturing_v1_quality_proto_enumTypes[1]
+}
+
+func (x Severity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Severity.Descriptor instead.
+func (Severity) EnumDescriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_quality_proto_rawDescGZIP(), []int{1}
+}
+
 // QualityHoldPlaced says that material must not be used, moved on or shipped.
 type QualityHoldPlaced struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -234,6 +344,324 @@ func (x *QualityHoldReleased) GetComment() string {
 	return ""
 }
 
+// Measurement is one characteristic that was inspected.
+type Measurement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The characteristic, such as `outer-diameter`.
+	CharacteristicId string `protobuf:"bytes,1,opt,name=characteristic_id,json=characteristicId,proto3" json:"characteristic_id,omitempty"`
+	// What was measured, as an exact decimal. Empty: it was not measured but judged.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Its unit, as a UN/CEFACT Recommendation 20 code.
+	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
+	// What it came to.
+	Result        InspectionResult `protobuf:"varint,4,opt,name=result,proto3,enum=plantmesh.manufacturing.v1.InspectionResult" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measurement) Reset() {
+	*x = Measurement{}
+	mi := &file_plantmesh_manufacturing_v1_quality_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measurement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measurement) ProtoMessage() {}
+
+func (x *Measurement) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_quality_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measurement.ProtoReflect.Descriptor instead.
+func (*Measurement) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_quality_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Measurement) GetCharacteristicId() string {
+	if x != nil {
+		return x.CharacteristicId
+	}
+	return ""
+}
+
+func (x *Measurement) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Measurement) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *Measurement) GetResult() InspectionResult {
+	if x != nil {
+		return x.Result
+	}
+	return InspectionResult_INSPECTION_RESULT_UNSPECIFIED
+}
+
+// InspectionRecorded says what an inspection found (ISA-95: quality test result).
+type InspectionRecorded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The inspection.
+	InspectionId string `protobuf:"bytes,1,opt,name=inspection_id,json=inspectionId,proto3" json:"inspection_id,omitempty"`
+	// What was inspected.
+	ItemId string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3" json:"item_id,omitempty"`
+	// Which material lot. Empty: stock without a lot.
+	LotId string `protobuf:"bytes,3,opt,name=lot_id,json=lotId,proto3" json:"lot_id,omitempty"`
+	// The order it came from.
+	OrderId string `protobuf:"bytes,4,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// The operation it came from.
+	OperationId string `protobuf:"bytes,5,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// How much was inspected.
+	Quantity *Quantity `protobuf:"bytes,6,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// What it came to.
+	Result InspectionResult `protobuf:"varint,7,opt,name=result,proto3,enum=plantmesh.manufacturing.v1.InspectionResult" json:"result,omitempty"`
+	// What was looked at.
+	Measurements []*Measurement `protobuf:"bytes,8,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	// Who did it, as a pseudonym.
+	InspectorId string `protobuf:"bytes,9,opt,name=inspector_id,json=inspectorId,proto3" json:"inspector_id,omitempty"`
+	// In somebody's words.
+	Comment       string `protobuf:"bytes,10,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InspectionRecorded) Reset() {
+	*x = InspectionRecorded{}
+	mi := &file_plantmesh_manufacturing_v1_quality_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InspectionRecorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InspectionRecorded) ProtoMessage() {}
+
+func (x *InspectionRecorded) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_quality_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InspectionRecorded.ProtoReflect.Descriptor instead.
+func (*InspectionRecorded) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_quality_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *InspectionRecorded) GetInspectionId() string {
+	if x != nil {
+		return x.InspectionId
+	}
+	return ""
+}
+
+func (x *InspectionRecorded) GetItemId() string {
+	if x != nil {
+		return x.ItemId
+	}
+	return ""
+}
+
+func (x *InspectionRecorded) GetLotId() string {
+	if x != nil {
+		return x.LotId
+	}
+	return ""
+}
+
+func (x *InspectionRecorded) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *InspectionRecorded) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *InspectionRecorded) GetQuantity() *Quantity {
+	if x != nil {
+		return x.Quantity
+	}
+	return nil
+}
+
+func (x *InspectionRecorded) GetResult() InspectionResult {
+	if x != nil {
+		return x.Result
+	}
+	return InspectionResult_INSPECTION_RESULT_UNSPECIFIED
+}
+
+func (x *InspectionRecorded) GetMeasurements() []*Measurement {
+	if x != nil {
+		return x.Measurements
+	}
+	return nil
+}
+
+func (x *InspectionRecorded) GetInspectorId() string {
+	if x != nil {
+		return x.InspectorId
+	}
+	return ""
+}
+
+func (x *InspectionRecorded) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+// NonconformanceRaised says that something is not as it has to be (ISO 9001: nonconformity).
+type NonconformanceRaised struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The nonconformance.
+	NonconformanceId string `protobuf:"bytes,1,opt,name=nonconformance_id,json=nonconformanceId,proto3" json:"nonconformance_id,omitempty"`
+	// What.
+	ItemId string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3" json:"item_id,omitempty"`
+	// Which material lot. Empty: stock without a lot.
+	LotId string `protobuf:"bytes,3,opt,name=lot_id,json=lotId,proto3" json:"lot_id,omitempty"`
+	// How much.
+	Quantity *Quantity `protobuf:"bytes,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// The order it came from.
+	OrderId string `protobuf:"bytes,5,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// The operation it came from.
+	OperationId string `protobuf:"bytes,6,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// The site's defect code.
+	DefectCode string `protobuf:"bytes,7,opt,name=defect_code,json=defectCode,proto3" json:"defect_code,omitempty"`
+	// How bad it is.
+	Severity Severity `protobuf:"varint,8,opt,name=severity,proto3,enum=plantmesh.manufacturing.v1.Severity" json:"severity,omitempty"`
+	// In somebody's words.
+	Comment       string `protobuf:"bytes,9,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NonconformanceRaised) Reset() {
+	*x = NonconformanceRaised{}
+	mi := &file_plantmesh_manufacturing_v1_quality_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NonconformanceRaised) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NonconformanceRaised) ProtoMessage() {}
+
+func (x *NonconformanceRaised) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_quality_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NonconformanceRaised.ProtoReflect.Descriptor instead.
+func (*NonconformanceRaised) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_quality_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *NonconformanceRaised) GetNonconformanceId() string {
+	if x != nil {
+		return x.NonconformanceId
+	}
+	return ""
+}
+
+func (x *NonconformanceRaised) GetItemId() string {
+	if x != nil {
+		return x.ItemId
+	}
+	return ""
+}
+
+func (x *NonconformanceRaised) GetLotId() string {
+	if x != nil {
+		return x.LotId
+	}
+	return ""
+}
+
+func (x *NonconformanceRaised) GetQuantity() *Quantity {
+	if x != nil {
+		return x.Quantity
+	}
+	return nil
+}
+
+func (x *NonconformanceRaised) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *NonconformanceRaised) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *NonconformanceRaised) GetDefectCode() string {
+	if x != nil {
+		return x.DefectCode
+	}
+	return ""
+}
+
+func (x *NonconformanceRaised) GetSeverity() Severity {
+	if x != nil {
+		return x.Severity
+	}
+	return Severity_SEVERITY_UNSPECIFIED
+}
+
+func (x *NonconformanceRaised) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
 var File_plantmesh_manufacturing_v1_quality_proto protoreflect.FileDescriptor
 
 const file_plantmesh_manufacturing_v1_quality_proto_rawDesc = "" +
@@ -266,7 +694,50 @@ const file_plantmesh_manufacturing_v1_quality_proto_rawDesc = "" +
 	"\x11quantity.positive\x12\"quantity must be greater than zero\x1a;!has(this.quantity) || this.quantity.value.matches('[1-9]')\xaa\xa1\x19}\n" +
 	"\aquality\x10\x01\x1a\r\n" +
 	"\x03lot\x12\x06lot_id\x1a\x0f\n" +
-	"\x04item\x12\aitem_id\"\x02\x01\x02*\x03\b\x84\a2GMove the material back from the quarantine location in the ERP by hand.BQZOgithub.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1;manufacturingv1b\x06proto3"
+	"\x04item\x12\aitem_id\"\x02\x01\x02*\x03\b\x84\a2GMove the material back from the quarantine location in the ERP by hand.\"\xa7\x02\n" +
+	"\vMeasurement\x12M\n" +
+	"\x11characteristic_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x10characteristicId\x12G\n" +
+	"\x05value\x18\x02 \x01(\tB1\xbaH.r,2*^(-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,9})?)?$R\x05value\x12-\n" +
+	"\x04unit\x18\x03 \x01(\tB\x19\xbaH\x16r\x142\x12^([A-Z0-9]{2,3})?$R\x04unit\x12Q\n" +
+	"\x06result\x18\x04 \x01(\x0e2,.plantmesh.manufacturing.v1.InspectionResultB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x06result\"\xcf\x05\n" +
+	"\x12InspectionRecorded\x12E\n" +
+	"\rinspection_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\finspectionId\x129\n" +
+	"\aitem_id\x18\x02 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06itemId\x124\n" +
+	"\x06lot_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x05lotId\x128\n" +
+	"\border_id\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\aorderId\x12@\n" +
+	"\foperation_id\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\voperationId\x12@\n" +
+	"\bquantity\x18\x06 \x01(\v2$.plantmesh.manufacturing.v1.QuantityR\bquantity\x12Q\n" +
+	"\x06result\x18\a \x01(\x0e2,.plantmesh.manufacturing.v1.InspectionResultB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x06result\x12V\n" +
+	"\fmeasurements\x18\b \x03(\v2'.plantmesh.manufacturing.v1.MeasurementB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\fmeasurements\x12@\n" +
+	"\finspector_id\x18\t \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\vinspectorId\x12\"\n" +
+	"\acomment\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:2\xaa\xa1\x19.\n" +
+	"\aquality\x10\x02\x1a\r\n" +
+	"\x03lot\x12\x06lot_id\x1a\x0f\n" +
+	"\x04item\x12\aitem_id\"\x01\x01\"\x81\x05\n" +
+	"\x14NonconformanceRaised\x12M\n" +
+	"\x11nonconformance_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x10nonconformanceId\x129\n" +
+	"\aitem_id\x18\x02 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x06itemId\x124\n" +
+	"\x06lot_id\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x05lotId\x12@\n" +
+	"\bquantity\x18\x04 \x01(\v2$.plantmesh.manufacturing.v1.QuantityR\bquantity\x128\n" +
+	"\border_id\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\aorderId\x12@\n" +
+	"\foperation_id\x18\x06 \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\voperationId\x12A\n" +
+	"\vdefect_code\x18\a \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\n" +
+	"defectCode\x12M\n" +
+	"\bseverity\x18\b \x01(\x0e2$.plantmesh.manufacturing.v1.SeverityB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\bseverity\x12\"\n" +
+	"\acomment\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\acomment:5\xaa\xa1\x191\n" +
+	"\aquality\x10\x01\x1a\r\n" +
+	"\x03lot\x12\x06lot_id\x1a\x0f\n" +
+	"\x04item\x12\aitem_id\"\x02\x01\x028\x01*q\n" +
+	"\x10InspectionResult\x12!\n" +
+	"\x1dINSPECTION_RESULT_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18INSPECTION_RESULT_PASSED\x10\x01\x12\x1c\n" +
+	"\x18INSPECTION_RESULT_FAILED\x10\x02*c\n" +
+	"\bSeverity\x12\x18\n" +
+	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eSEVERITY_MINOR\x10\x01\x12\x12\n" +
+	"\x0eSEVERITY_MAJOR\x10\x02\x12\x15\n" +
+	"\x11SEVERITY_CRITICAL\x10\x03BQZOgithub.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1;manufacturingv1b\x06proto3"
 
 var (
 	file_plantmesh_manufacturing_v1_quality_proto_rawDescOnce sync.Once
@@ -280,20 +751,32 @@ func file_plantmesh_manufacturing_v1_quality_proto_rawDescGZIP() []byte {
 	return file_plantmesh_manufacturing_v1_quality_proto_rawDescData
 }
 
-var file_plantmesh_manufacturing_v1_quality_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_plantmesh_manufacturing_v1_quality_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_plantmesh_manufacturing_v1_quality_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_plantmesh_manufacturing_v1_quality_proto_goTypes = []any{
-	(*QualityHoldPlaced)(nil),   // 0: plantmesh.manufacturing.v1.QualityHoldPlaced
-	(*QualityHoldReleased)(nil), // 1: plantmesh.manufacturing.v1.QualityHoldReleased
-	(*Quantity)(nil),            // 2: plantmesh.manufacturing.v1.Quantity
+	(InspectionResult)(0),        // 0: plantmesh.manufacturing.v1.InspectionResult
+	(Severity)(0),                // 1: plantmesh.manufacturing.v1.Severity
+	(*QualityHoldPlaced)(nil),    // 2: plantmesh.manufacturing.v1.QualityHoldPlaced
+	(*QualityHoldReleased)(nil),  // 3: plantmesh.manufacturing.v1.QualityHoldReleased
+	(*Measurement)(nil),          // 4: plantmesh.manufacturing.v1.Measurement
+	(*InspectionRecorded)(nil),   // 5: plantmesh.manufacturing.v1.InspectionRecorded
+	(*NonconformanceRaised)(nil), // 6: plantmesh.manufacturing.v1.NonconformanceRaised
+	(*Quantity)(nil),             // 7: plantmesh.manufacturing.v1.Quantity
 }
 var file_plantmesh_manufacturing_v1_quality_proto_depIdxs = []int32{
-	2, // 0: plantmesh.manufacturing.v1.QualityHoldPlaced.quantity:type_name -> plantmesh.manufacturing.v1.Quantity
-	2, // 1: plantmesh.manufacturing.v1.QualityHoldReleased.quantity:type_name -> plantmesh.manufacturing.v1.Quantity
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	7, // 0: plantmesh.manufacturing.v1.QualityHoldPlaced.quantity:type_name -> plantmesh.manufacturing.v1.Quantity
+	7, // 1: plantmesh.manufacturing.v1.QualityHoldReleased.quantity:type_name -> plantmesh.manufacturing.v1.Quantity
+	0, // 2: plantmesh.manufacturing.v1.Measurement.result:type_name -> plantmesh.manufacturing.v1.InspectionResult
+	7, // 3: plantmesh.manufacturing.v1.InspectionRecorded.quantity:type_name -> plantmesh.manufacturing.v1.Quantity
+	0, // 4: plantmesh.manufacturing.v1.InspectionRecorded.result:type_name -> plantmesh.manufacturing.v1.InspectionResult
+	4, // 5: plantmesh.manufacturing.v1.InspectionRecorded.measurements:type_name -> plantmesh.manufacturing.v1.Measurement
+	7, // 6: plantmesh.manufacturing.v1.NonconformanceRaised.quantity:type_name -> plantmesh.manufacturing.v1.Quantity
+	1, // 7: plantmesh.manufacturing.v1.NonconformanceRaised.severity:type_name -> plantmesh.manufacturing.v1.Severity
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_manufacturing_v1_quality_proto_init() }
@@ -307,13 +790,14 @@ func file_plantmesh_manufacturing_v1_quality_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_manufacturing_v1_quality_proto_rawDesc), len(file_plantmesh_manufacturing_v1_quality_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_plantmesh_manufacturing_v1_quality_proto_goTypes,
 		DependencyIndexes: file_plantmesh_manufacturing_v1_quality_proto_depIdxs,
+		EnumInfos:         file_plantmesh_manufacturing_v1_quality_proto_enumTypes,
 		MessageInfos:      file_plantmesh_manufacturing_v1_quality_proto_msgTypes,
 	}.Build()
 	File_plantmesh_manufacturing_v1_quality_proto = out.File
