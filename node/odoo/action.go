@@ -1,28 +1,135 @@
 package odoo
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// ActionCode is the code of the server action, as it stands in Odoo.
-//
-//go:embed action.py
-var ActionCode string
+// Action is a server action in Odoo: the effects of one part of the business. There are several, since Odoo compiles an action's code
+// each time it runs it.
+type Action struct {
+	Name  string // in Odoo
+	Kinds []EffectKind
+	Code  string // as it stands in Odoo
+}
 
-// actionMarker begins the code's first line; a version follows. A node replaces an older version, and refuses to work
+// actionVersion is of all actions together: it rises with every change of what their code does.
+const actionVersion = 2
+
+// actionMarker begins the code's first line; the version follows, and the part. A node replaces an older version, and refuses to work
 // beside a newer one.
 const actionMarker = "# plantmesh apply "
+
+// parts of the business, each with its effects. Effects of one call are of one part.
+var parts = []struct {
+	name  string
+	kinds []EffectKind
+}{
+	{"production", []EffectKind{EffectRelease, EffectReport, EffectComplete}},
+	{"stock", []EffectKind{EffectScrap, EffectHold, EffectUnhold}},
+}
+
+//go:embed action/*.py
+var actionFiles embed.FS
+
+// Actions are all server actions that the applier runs.
+var Actions = sync.OnceValue(func() []Action {
+	functions, begin, end := actionSource()
+	var list []Action
+	for _, part := range parts {
+		names := make([]string, len(part.kinds))
+		for i, kind := range part.kinds {
+			names[i] = fmt.Sprintf("'%s': %s", kind, kind)
+		}
+		effects := "effects = {" + strings.Join(names, ", ") + "}\n"
+		code := []string{fmt.Sprintf("%s%d %s\n#\n%s", actionMarker, actionVersion, part.name, begin)}
+		for _, f := range functions.neededBy(effects + end) {
+			code = append(code, f.text)
+		}
+		list = append(list, Action{
+			Name: "plantmesh: apply " + part.name, Kinds: part.kinds,
+			Code: strings.Join(append(code, effects+end), "\n\n"),
+		})
+	}
+	return list
+})
+
+// actionOf is the index in Actions of the one that makes an effect.
+func actionOf(kind EffectKind) int {
+	return slices.IndexFunc(Actions(), func(a Action) bool { return slices.Contains(a.Kinds, kind) })
+}
 
 // ActionVersion reads the version in the first line of a server action's code. It is an error if the code is not ours.
 func ActionVersion(code string) (int, error) {
 	line, _, _ := strings.Cut(strings.TrimSpace(code), "\n")
-	digits, ours := strings.CutPrefix(line, actionMarker)
+	rest, ours := strings.CutPrefix(line, actionMarker)
+	digits, _, _ := strings.Cut(rest, " ")
 	version, err := strconv.Atoi(strings.TrimSpace(digits))
 	if !ours || err != nil || version < 1 {
 		return 0, fmt.Errorf("the code of the server action does not begin with %q and a version", actionMarker)
 	}
 	return version, nil
+}
+
+// function is a function of the Python source.
+type function struct {
+	name, text string
+	calls      *regexp.Regexp // where it is used: called, or as an effect
+}
+
+// library is all of them, in the order of the source.
+type library []function
+
+// actionSource reads the Python files: functions, what comes before them, and what comes last.
+func actionSource() (functions library, begin, end string) {
+	files, err := actionFiles.ReadDir("action")
+	if err != nil {
+		panic("read embedded files: " + err.Error())
+	}
+	head := regexp.MustCompile(`(?m)^def (\w+)\(`)
+	for _, file := range files {
+		b, err := actionFiles.ReadFile("action/" + file.Name())
+		if err != nil {
+			panic("read embedded files: " + err.Error())
+		}
+		switch text := string(b); file.Name() {
+		case "begin.py":
+			begin = strings.TrimRight(text, "\n")
+		case "end.py":
+			end = text
+		default:
+			starts := head.FindAllStringSubmatchIndex(text, -1)
+			for i, at := range starts {
+				until := len(text)
+				if i+1 < len(starts) {
+					until = starts[i+1][0]
+				}
+				name := text[at[2]:at[3]]
+				functions = append(functions, function{
+					name: name, text: strings.TrimRight(text[at[0]:until], "\n"), calls: regexp.MustCompile(`\b` + name + `\(|: ` + name + `[,}]`),
+				})
+			}
+		}
+	}
+	return functions, begin, end
+}
+
+// neededBy are the functions that code uses, directly or through others, in the order of the source.
+func (l library) neededBy(code string) library {
+	needed := map[string]bool{}
+	for grown := true; grown; {
+		grown = false
+		for _, f := range l {
+			if !needed[f.name] && f.calls.MatchString(code) {
+				needed[f.name], grown = true, true
+				code += f.text
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(l), func(f function) bool { return !needed[f.name] })
 }

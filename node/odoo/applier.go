@@ -27,7 +27,7 @@ type Applier struct {
 	calls, splits atomic.Uint64
 
 	preparing sync.Mutex
-	action    atomic.Int64 // id of the server action; 0 until prepared
+	actions   atomic.Pointer[[]int64] // ids of the server actions; nil until prepared
 
 	mu      sync.Mutex // guards what follows
 	version string
@@ -74,7 +74,7 @@ func (a *Applier) Reader() *Reader { return NewReader(a.client) }
 func (a *Applier) Prepare(ctx context.Context) error {
 	a.preparing.Lock()
 	defer a.preparing.Unlock()
-	if a.action.Load() != 0 {
+	if a.actions.Load() != nil {
 		return nil
 	}
 	err := a.prepare(ctx)
@@ -90,14 +90,14 @@ func (a *Applier) prepare(ctx context.Context) error {
 	a.mu.Lock()
 	a.version = version
 	a.mu.Unlock()
-	id, err := provisioner{client: a.client, logger: a.logger}.run(ctx)
+	ids, err := provisioner{client: a.client, logger: a.logger}.run(ctx)
 	if err != nil {
 		return blockedOr(err)
 	}
 	if err := a.checkSites(ctx); err != nil {
 		return blockedOr(err)
 	}
-	a.action.Store(id)
+	a.actions.Store(&ids)
 	return nil
 }
 
@@ -139,7 +139,7 @@ func (a *Applier) Handle(ctx context.Context, d consumer.Delivery) error {
 	if !ok {
 		return consumer.ErrIgnored
 	}
-	if a.action.Load() == 0 {
+	if a.actions.Load() == nil {
 		if err := a.Prepare(ctx); err != nil {
 			return err
 		}
@@ -190,11 +190,15 @@ func (a *Applier) send(ctx context.Context, jobs []*job) ([]Result, error) {
 	for i, j := range jobs {
 		batch.Events[i] = j.effect
 	}
+	ids := a.actions.Load()
+	if ids == nil {
+		return nil, errors.New("a server action is gone from Odoo, and made anew by the next attempt")
+	}
 	a.calls.Add(1)
 	var answer struct {
 		Results []Result `json:"results"`
 	}
-	args := Args{"ids": []int64{a.action.Load()}, "context": map[string]any{"mesh": batch}}
+	args := Args{"ids": []int64{(*ids)[jobs[0].action]}, "context": map[string]any{"mesh": batch}}
 	if err := a.client.Call(ctx, "ir.actions.server", "run", args, &answer); err != nil {
 		return nil, err
 	}
@@ -221,7 +225,7 @@ func (a *Applier) judge(ctx context.Context, err error) error {
 		a.note(nil)
 		return nil
 	case refused(err) && a.actionIsGone(ctx, err):
-		a.action.Store(0) // the next attempt makes it anew
+		a.actions.Store(nil) // the next attempt makes it anew
 		return err
 	case refused(err):
 		a.note(nil)
@@ -229,21 +233,25 @@ func (a *Applier) judge(ctx context.Context, err error) error {
 	}
 	var failed *Error
 	if errors.As(err, &failed) && failed.Class == Configuration {
-		a.action.Store(0) // the action may be gone: look again
+		a.actions.Store(nil) // the action may be gone: look again
 	}
 	err = blockedOr(err)
 	a.note(err)
 	return err
 }
 
-// actionIsGone tells whether a record that is missing is the server action itself: then it is not the event's fault.
+// actionIsGone tells whether a record that is missing is a server action itself: then it is not the event's fault.
 func (a *Applier) actionIsGone(ctx context.Context, err error) bool {
 	var failed *Error
 	if !errors.As(err, &failed) || failed.Status != http.StatusNotFound {
 		return false
 	}
-	n, err := a.client.Count(ctx, "ir.actions.server", []any{[]any{"id", "=", a.action.Load()}})
-	return err == nil && n == 0
+	ids := a.actions.Load()
+	if ids == nil {
+		return true
+	}
+	n, err := a.client.Count(ctx, "ir.actions.server", []any{[]any{"id", "in", *ids}})
+	return err == nil && n < len(*ids)
 }
 
 // blockedOr marks an error that no retry mends as consumer.ErrBlocked, with what to do.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,13 +118,14 @@ func TestOlderActionIsReplacedAndNewerOneBlocks(t *testing.T) {
 	if err := f.applier.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	ours := odoo.Actions()[0]
 	var actions []struct {
 		ID   int64  `json:"id"`
 		Code string `json:"code"`
 	}
 	read := func() {
 		t.Helper()
-		if err := f.client.SearchRead(t.Context(), "ir.actions.server", []any{[]any{"name", "=", odoo.ActionName}}, []string{"code"}, 0, &actions); err != nil {
+		if err := f.client.SearchRead(t.Context(), "ir.actions.server", []any{[]any{"name", "=", ours.Name}}, []string{"code"}, 0, &actions); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,11 +137,11 @@ func TestOlderActionIsReplacedAndNewerOneBlocks(t *testing.T) {
 	}
 	prepare := func() error { return f.again(t).Prepare(t.Context()) }
 	read()
-	put(strings.Replace(odoo.ActionCode, "\n", "\n# changed by hand\n", 1))
+	put(strings.Replace(ours.Code, "\n", "\n# changed by hand\n", 1))
 	if err := prepare(); err != nil {
 		t.Fatal(err)
 	}
-	if read(); actions[0].Code != odoo.ActionCode {
+	if read(); actions[0].Code != ours.Code {
 		t.Error("a changed action was left as it is")
 	}
 	put("# plantmesh apply 999\n")
@@ -186,5 +189,43 @@ func TestDeletedActionIsMadeAnew(t *testing.T) {
 	}
 	if err := f.applier.Handle(t.Context(), d); err != nil {
 		t.Errorf("again: %v", err)
+	}
+}
+
+func TestActionOfTheFirstVersionIsRemoved(t *testing.T) {
+	f := newFixture(t)
+	former := func(code string) int64 {
+		t.Helper()
+		ids, err := f.client.Create(t.Context(), "ir.actions.server", map[string]any{"name": "plantmesh: apply events", "state": "code", "code": code})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids[0]
+	}
+	ours, others := former("# plantmesh apply 1\n"), former("raise UserError('mine')")
+	if err := f.applier.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[int64]int{ours: 0, others: 1} {
+		if n, err := f.client.Count(t.Context(), "ir.actions.server", []any{[]any{"id", "=", id}}); err != nil || n != want {
+			t.Errorf("%d of action %d, %v", n, id, err)
+		}
+	}
+}
+
+func TestActionsHoldWhatTheirEffectsUse(t *testing.T) {
+	call := regexp.MustCompile(`(?:^|[^.\w'])([a-z_]+)\(`)
+	builtin := strings.Fields("def len sum min max int float str bool sorted dict list range isinstance mapped join search create and or not in if return for env now")
+	for _, a := range odoo.Actions() {
+		for _, found := range call.FindAllStringSubmatch(a.Code, -1) {
+			if name := found[1]; !strings.Contains(a.Code, "\ndef "+name+"(") && !slices.Contains(builtin, name) {
+				t.Errorf("%s: %s is not in it", a.Name, name)
+			}
+		}
+		for _, kind := range a.Kinds {
+			if !strings.Contains(a.Code, "\ndef "+string(kind)+"(") {
+				t.Errorf("%s: effect %s is not in it", a.Name, kind)
+			}
+		}
 	}
 }

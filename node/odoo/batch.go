@@ -24,6 +24,7 @@ type batcher struct {
 // job is one effect on its way.
 type job struct {
 	effect Effect
+	action int // index of the server action that makes the effect
 	keys   []string
 	span   trace.SpanContext // of the event, for the trace of the call that takes it along
 	lead   chan []*job       // hands its owner a call to make, for itself and others
@@ -39,7 +40,7 @@ func newBatcher(concurrency, most int, apply func(ctx context.Context, jobs []*j
 // do returns when the effect was applied, alone or with others. A call made for several ends with the context of the one
 // who makes it: the others then get its error, and have to try again.
 func (b *batcher) do(ctx context.Context, e Effect, keys []string) (Result, error) {
-	j := &job{effect: e, keys: keys, span: trace.SpanContextFromContext(ctx), lead: make(chan []*job, 1), done: make(chan struct{})}
+	j := &job{effect: e, action: actionOf(e.Kind), keys: keys, span: trace.SpanContextFromContext(ctx), lead: make(chan []*job, 1), done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, j)
 	b.dispatch()
@@ -97,11 +98,11 @@ func (b *batcher) dispatch() {
 	}
 }
 
-// pick takes the longest waiting jobs that collide with no call in flight, at most as many as a call carries.
+// pick takes the longest waiting jobs of one action that collide with no call in flight, at most as many as a call carries.
 func (b *batcher) pick() []*job {
 	var jobs []*job
 	b.waiting = slices.DeleteFunc(b.waiting, func(j *job) bool {
-		if len(jobs) == b.most || b.collides(j) {
+		if len(jobs) == b.most || len(jobs) > 0 && j.action != jobs[0].action || b.collides(j) {
 			return false
 		}
 		jobs = append(jobs, j)

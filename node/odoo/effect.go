@@ -1,6 +1,6 @@
 package odoo
 
-// Effect is one event as the server action takes it: who it is, what to do, and with what. action.py documents what each
+// Effect is one event as the server action takes it: who it is, what to do, and with what. The Python under action/ says what each
 // kind does; the sandbox does the same in Go.
 type Effect struct {
 	Origin

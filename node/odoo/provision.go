@@ -15,26 +15,26 @@ type provisioner struct {
 	logger *slog.Logger
 }
 
-// run does what is missing and returns the id of the server action.
-func (p provisioner) run(ctx context.Context) (int64, error) {
+// run does what is missing and returns the ids of the server actions, in the order of Actions.
+func (p provisioner) run(ctx context.Context) ([]int64, error) {
 	models, err := p.models(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, m := range schema() {
 		if m.own && models[m.name] == 0 {
 			if models[m.name], err = p.makeModel(ctx, m); err != nil {
-				return 0, err
+				return nil, err
 			}
 		}
 	}
 	if err := p.fields(ctx, models); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := p.access(ctx, models); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return p.action(ctx, models["mrp.production"])
+	return p.actions(ctx, models["mrp.production"])
 }
 
 // models finds the ids of the models the schema names.
@@ -169,58 +169,86 @@ func (p provisioner) internalUsers(ctx context.Context) (int64, error) {
 	return found[0].ResID, nil
 }
 
-// action puts the code into Odoo, replaces an older version, and refuses to work beside a newer one.
-func (p provisioner) action(ctx context.Context, production int64) (int64, error) {
-	var found []struct {
-		ID   int64  `json:"id"`
-		Code string `json:"code"`
+// actions puts the code into Odoo, replaces older versions, and refuses to work beside newer ones.
+func (p provisioner) actions(ctx context.Context, production int64) ([]int64, error) {
+	names := []string{formerAction}
+	for _, a := range Actions() {
+		names = append(names, a.Name)
 	}
-	if err := p.client.SearchRead(ctx, "ir.actions.server", []any{[]any{"name", "=", ActionName}}, []string{"code"}, 2, &found); err != nil {
-		return 0, err
+	var found []installedAction
+	if err := p.client.SearchRead(ctx, "ir.actions.server", []any{[]any{"name", "in", names}}, []string{"name", "code"}, 0, &found); err != nil {
+		return nil, err
 	}
+	have := map[string][]installedAction{}
+	for _, f := range found {
+		have[f.Name] = append(have[f.Name], f)
+	}
+	if len(found) == 0 {
+		if err := p.indexes(ctx, production); err != nil {
+			return nil, err
+		}
+	}
+	ids := make([]int64, len(Actions()))
+	for i, a := range Actions() {
+		var err error
+		if ids[i], err = p.action(ctx, production, a, have[a.Name]); err != nil {
+			return nil, err
+		}
+	}
+	for _, former := range have[formerAction] {
+		if _, err := ActionVersion(former.Code); err != nil {
+			continue // somebody's own
+		}
+		if err := p.client.Call(ctx, "ir.actions.server", "unlink", Args{"ids": []int64{former.ID}}, nil); err != nil {
+			return nil, fmt.Errorf("remove the former server action: %w", err)
+		}
+		p.logger.InfoContext(ctx, "odoo: former server action removed", "id", former.ID)
+	}
+	return ids, nil
+}
+
+// installedAction is a server action as Odoo has it.
+type installedAction struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	Code string `json:"code"`
+}
+
+func (p provisioner) action(ctx context.Context, production int64, a Action, have []installedAction) (int64, error) {
 	switch {
-	case len(found) > 1:
-		return 0, &setupError{fmt.Sprintf("Odoo has several server actions named %q: delete all but one", ActionName)}
-	case len(found) == 0:
-		return p.makeAction(ctx, production)
+	case len(have) > 1:
+		return 0, &setupError{fmt.Sprintf("Odoo has several server actions named %q: delete all but one", a.Name)}
+	case len(have) == 0:
+		return p.makeAction(ctx, production, a)
 	}
-	id, code := found[0].ID, found[0].Code
-	if strings.TrimSpace(code) == strings.TrimSpace(ActionCode) {
+	id, code := have[0].ID, have[0].Code
+	if strings.TrimSpace(code) == strings.TrimSpace(a.Code) {
 		return id, nil
 	}
 	installed, err := ActionVersion(code)
 	if err != nil {
-		return 0, &setupError{fmt.Sprintf("server action %q in Odoo: %v: delete it, plantmesh makes it anew", ActionName, err)}
+		return 0, &setupError{fmt.Sprintf("server action %q in Odoo: %v: delete it, plantmesh makes it anew", a.Name, err)}
 	}
-	ours, err := ActionVersion(ActionCode)
-	if err != nil {
-		return 0, err
+	if installed > actionVersion {
+		return 0, &setupError{fmt.Sprintf("the server action %q in Odoo has version %d, this node brings %d: upgrade this node", a.Name, installed, actionVersion)}
 	}
-	if installed > ours {
-		return 0, &setupError{fmt.Sprintf("the server action %q in Odoo has version %d, this node brings %d: upgrade this node", ActionName, installed, ours)}
+	if err := p.client.Write(ctx, "ir.actions.server", []int64{id}, map[string]any{"code": a.Code}); err != nil {
+		return 0, fmt.Errorf("update server action %q: %w", a.Name, err)
 	}
-	if err := p.client.Write(ctx, "ir.actions.server", []int64{id}, map[string]any{"code": ActionCode}); err != nil {
-		return 0, fmt.Errorf("update the server action: %w", err)
-	}
-	p.logger.InfoContext(ctx, "odoo: server action updated", "id", id, "from_version", installed, "to_version", ours)
+	p.logger.InfoContext(ctx, "odoo: server action updated", "name", a.Name, "id", id, "from_version", installed, "to_version", actionVersion)
 	return id, nil
 }
 
-func (p provisioner) makeAction(ctx context.Context, production int64) (int64, error) {
-	if err := p.indexes(ctx, production); err != nil {
-		return 0, err
-	}
-	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{
-		"name": ActionName, "model_id": production, "state": "code", "code": ActionCode,
-	})
+func (p provisioner) makeAction(ctx context.Context, production int64, a Action) (int64, error) {
+	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{"name": a.Name, "model_id": production, "state": "code", "code": a.Code})
 	if err != nil {
-		return 0, fmt.Errorf("create the server action: %w", err)
+		return 0, fmt.Errorf("create server action %q: %w", a.Name, err)
 	}
-	p.logger.InfoContext(ctx, "odoo: server action created", "id", ids[0])
+	p.logger.InfoContext(ctx, "odoo: server action created", "name", a.Name, "id", ids[0])
 	return ids[0], nil
 }
 
-// indexes runs an action that makes the unique indexes, and removes it again. It comes before the apply action, which is
+// indexes runs an action that makes the unique indexes, and removes it again. It comes before the other actions, which are
 // only there once they are.
 func (p provisioner) indexes(ctx context.Context, production int64) error {
 	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{

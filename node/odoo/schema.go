@@ -7,8 +7,10 @@ const (
 	ModelFence   = "x_mesh_fence"   // one row a stream and subject: the last offset applied
 	ModelApplied = "x_mesh_applied" // one row an event applied: the journal
 	ModelHold    = "x_mesh_hold"    // one row a quality hold
-	ActionName   = "plantmesh: apply events"
 )
+
+// formerAction is the one server action of version 1, which made all effects.
+const formerAction = "plantmesh: apply events"
 
 // field is a manual field.
 type field struct {

@@ -17,10 +17,11 @@ func provisioningIsRepeatable(t *testing.T, target Target) {
 			t.Fatal(err)
 		}
 	}
-	action := p.one("ir.actions.server", where("name", odoo.ActionName), "code")
-	code, _ := action["code"].(string)
-	if strings.TrimSpace(code) != strings.TrimSpace(odoo.ActionCode) {
-		t.Error("the code in Odoo is not this node's")
+	for _, ours := range odoo.Actions() {
+		action := p.one("ir.actions.server", where("name", ours.Name), "code")
+		if code, _ := action["code"].(string); strings.TrimSpace(code) != strings.TrimSpace(ours.Code) {
+			t.Errorf("the code of %q in Odoo is not this node's", ours.Name)
+		}
 	}
 	for _, model := range []string{odoo.ModelFence, odoo.ModelApplied, odoo.ModelHold} {
 		p.one("ir.model", where("model", model), "name")

@@ -8,7 +8,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/odoo"
 )
 
-// What an event names, found or made. Each follows the function of the same name in action.py.
+// What an event names, found or made. Each follows the function of the same name in the Python under action/.
 
 func (x *applier) unit(q *odoo.Quantity) (*row, error) {
 	u := x.get("uom.uom", x.reference(q.UoM))

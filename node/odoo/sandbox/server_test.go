@@ -166,7 +166,7 @@ func BenchmarkReport(b *testing.B) {
 			b.Fatal(body)
 		}
 	}
-	if status, body := call(s, "ir.actions.server/create", odoo.Args{"vals_list": []any{map[string]any{"name": "a", "code": odoo.ActionCode}}}); status != 200 {
+	if status, body := call(s, "ir.actions.server/create", odoo.Args{"vals_list": []any{map[string]any{"name": "a", "code": odoo.Actions()[0].Code}}}); status != 200 {
 		b.Fatal(body)
 	}
 	var last atomic.Int64

@@ -1,0 +1,28 @@
+# Each event once: fences, the journal, and guards between transactions.
+
+def fence(event):
+    """Locks the event's fence until the transaction ends, and tells whether the event was applied before."""
+    env.cr.execute("INSERT INTO x_mesh_fence (x_key, x_seq, x_incarnation) VALUES (%s, '0', %s) ON CONFLICT (x_key) DO NOTHING",
+                   [event['key'], event['incarnation']])
+    env.cr.execute("SELECT x_seq, x_incarnation FROM x_mesh_fence WHERE x_key = %s FOR UPDATE", [event['key']])
+    sequence, incarnation = env.cr.fetchone()
+    if incarnation == event['incarnation'] and int(event['offset']) <= int(sequence):
+        return True
+    env.cr.execute("SELECT 1 FROM x_mesh_applied WHERE x_event = %s", [event['event']])
+    return bool(env.cr.fetchone())
+
+
+def passed(event, result):
+    """Remembers that the event is applied: its fence moves on, its effect stands in the journal."""
+    env.cr.execute("UPDATE x_mesh_fence SET x_seq = %s, x_incarnation = %s, write_date = now() at time zone 'UTC' WHERE x_key = %s",
+                   [event['offset'], event['incarnation'], event['key']])
+    env.cr.execute("""INSERT INTO x_mesh_applied (x_event, x_type, x_stream, x_offset, x_subject, x_model, x_record, x_note, create_uid, create_date)
+                      VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, now() at time zone 'UTC')""",
+                   [event['event'], event['type'], event['stream'], event['offset'], event['subject'],
+                    result['model'], result['id'], result.get('note') or None, env.uid])
+
+
+def guard(key):
+    """Makes transactions that touch the same key wait for one another; the later one starts again with a fresh view."""
+    env.cr.execute("""INSERT INTO x_mesh_fence (x_key, x_seq) VALUES (%s, '1')
+                      ON CONFLICT (x_key) DO UPDATE SET x_seq = (x_mesh_fence.x_seq::bigint + 1)::text""", ['guard ' + key])
