@@ -31,7 +31,9 @@ var parts = []struct {
 	kinds []EffectKind
 }{
 	{"production", []EffectKind{EffectRelease, EffectReport, EffectComplete}},
-	{"stock", []EffectKind{EffectScrap, EffectHold, EffectUnhold}},
+	{"materials", []EffectKind{EffectConsume, EffectReserve, EffectClose}},
+	{"stock", []EffectKind{EffectScrap, EffectHold, EffectUnhold, EffectAdjust, EffectCount}},
+	{"maintenance", []EffectKind{EffectDown, EffectUp, EffectRequest}},
 }
 
 //go:embed action/*.py

@@ -7,6 +7,7 @@ type Effect struct {
 	Kind EffectKind `json:"effect"`
 	Goods
 	Work
+	Details
 	Hold string `json:"hold,omitempty"`
 }
 
@@ -21,6 +22,14 @@ const (
 	EffectScrap    EffectKind = "scrap"    // write goods off
 	EffectHold     EffectKind = "hold"     // move goods into quarantine
 	EffectUnhold   EffectKind = "unhold"   // move them back
+	EffectConsume  EffectKind = "consume"  // use material for an order
+	EffectReserve  EffectKind = "reserve"  // keep material for an order or a delivery
+	EffectClose    EffectKind = "close"    // cancel what is open of an order
+	EffectAdjust   EffectKind = "adjust"   // correct stock by a difference
+	EffectCount    EffectKind = "count"    // correct stock to what was counted
+	EffectDown     EffectKind = "down"     // begin a downtime of a work center
+	EffectUp       EffectKind = "up"       // end it
+	EffectRequest  EffectKind = "request"  // ask for maintenance
 )
 
 // Origin identifies an event, for the fence and the journal.
@@ -62,6 +71,19 @@ type Work struct {
 	Review          *Quantity `json:"review,omitempty"`
 	OrderQuantity   *Quantity `json:"order_quantity,omitempty"`
 	Rework          bool      `json:"rework,omitempty"`
+}
+
+// Details is what only some effects need.
+type Details struct {
+	Document    string `json:"document,omitempty"` // adjustment, count, reservation, downtime or request
+	Demand      string `json:"demand,omitempty"`
+	Direction   string `json:"direction,omitempty"` // increase or decrease
+	Comment     string `json:"comment,omitempty"`
+	Planned     bool   `json:"planned,omitempty"`
+	Title       string `json:"title,omitempty"`
+	Asset       string `json:"asset,omitempty"`
+	Maintenance string `json:"maintenance,omitempty"` // corrective or preventive
+	Priority    string `json:"priority,omitempty"`    // as Odoo writes it
 }
 
 // Batch is what one call of the server action carries, as `mesh` in its context.

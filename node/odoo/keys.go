@@ -13,9 +13,11 @@ type names struct {
 func (n *names) keys(e Effect) []string {
 	keys := []string{e.Subject}
 	switch e.Kind {
-	case EffectRelease, EffectReport: // move no stock
-	case EffectComplete, EffectScrap, EffectHold, EffectUnhold:
-		keys = append(keys, "stock "+e.Item)
+	case EffectRelease, EffectReport, EffectDown, EffectUp, EffectRequest: // move no stock
+	default:
+		if e.Item != "" {
+			keys = append(keys, "stock "+e.Item)
+		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

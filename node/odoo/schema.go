@@ -66,6 +66,7 @@ func schema() []model {
 			{name: "x_mesh_rejected", label: "Mesh: rejected", kind: "float"},
 			{name: "x_mesh_review", label: "Mesh: for review", kind: "float"},
 			{name: "x_mesh_unit", label: "Mesh: unit", kind: "char", help: "UN/CEFACT code of the quantities"},
+			{name: "x_mesh_downtime", label: "Mesh: downtime", kind: "char", index: true},
 			{name: "x_mesh_rework", label: "Mesh: rework", kind: "boolean"},
 		}},
 	}

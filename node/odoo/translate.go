@@ -82,7 +82,7 @@ func (b *builder) effect(payload proto.Message) (Effect, bool) {
 			Item: p.GetItemId(), Quantity: b.quantity("quantity", p.GetQuantity()), Lot: p.GetLotId(), Location: p.GetLocationId(),
 		}}, true
 	}
-	return Effect{}, false
+	return b.floor(payload)
 }
 
 func (b *builder) report(p *manufacturingv1.OperationReported) Effect {

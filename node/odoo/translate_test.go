@@ -50,6 +50,9 @@ func TestEveryEffectTypeIsTranslatedOrIgnored(t *testing.T) {
 	with := map[string]EffectKind{
 		"ProductionOrderReleased": EffectRelease, "OperationReported": EffectReport, "ProductionCompleted": EffectComplete,
 		"ScrapReported": EffectScrap, "QualityHoldPlaced": EffectHold, "QualityHoldReleased": EffectUnhold,
+		"MaterialConsumed": EffectConsume, "StockReserved": EffectReserve, "ProductionOrderClosed": EffectClose,
+		"StockAdjusted": EffectAdjust, "StockCounted": EffectCount,
+		"DowntimeStarted": EffectDown, "DowntimeEnded": EffectUp, "MaintenanceRequested": EffectRequest,
 	}
 	for _, eventType := range plantmesh.EventTypes() {
 		short := eventType.Name[strings.LastIndexByte(eventType.Name, '.')+1:]

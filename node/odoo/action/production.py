@@ -193,3 +193,21 @@ def finished_lots(event, order, product):
                             % (event['item'], event['order']))
         return lot_of(product, name).ids
     return []
+
+
+def close(event):
+    """Nothing more comes of the order: what is open of it is cancelled, what was consumed for it is posted first."""
+    orders = parts(event['order'])
+    if not orders:
+        raise UserError("Production order %s is not in Odoo: release it at its source, or skip the event." % event['order'])
+    left = orders.filtered(lambda mo: mo.state not in ('done', 'cancel'))
+    if not left:
+        return {'model': 'mrp.production', 'id': orders[-1:].id, 'note': 'it was closed already'}
+    for order in left:
+        used = order.move_raw_ids.filtered(lambda m: m.picked and m.state not in ('done', 'cancel'))
+        if used:
+            used._action_done(cancel_backorder=True)
+        order.action_cancel()
+        if order.state not in ('done', 'cancel'):
+            raise UserError("Odoo left order %s in state %s instead of closing it." % (order.name, order.state))
+    return {'model': 'mrp.production', 'id': left[-1:].id, 'note': event.get('comment') or ''}

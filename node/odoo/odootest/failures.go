@@ -146,9 +146,11 @@ func scrapDialog(t *testing.T, target Target) {
 
 func ignoredTypes(t *testing.T, target Target) {
 	p := newPlant(t, target)
-	err := p.applier.Handle(t.Context(), p.record(&manufacturingv1.DowntimeStarted{DowntimeId: p.name("D"), WorkCenterId: "WC", StartTime: at(6, 0)}))
+	err := p.applier.Handle(t.Context(), p.record(&manufacturingv1.InspectionRecorded{
+		InspectionId: p.name("I"), ItemId: p.name("IT"), Result: manufacturingv1.InspectionResult_INSPECTION_RESULT_PASSED,
+	}))
 	if !errors.Is(err, consumer.ErrIgnored) {
-		t.Errorf("downtime: %v, want ErrIgnored", err)
+		t.Errorf("inspection: %v, want ErrIgnored", err)
 	}
 }
 

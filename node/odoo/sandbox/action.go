@@ -84,6 +84,8 @@ func (x *applier) apply(e odoo.Effect) (odoo.Result, error) {
 	effects := map[odoo.EffectKind]func(odoo.Effect) (odoo.Result, error){
 		odoo.EffectRelease: x.release, odoo.EffectReport: x.report, odoo.EffectComplete: x.complete,
 		odoo.EffectScrap: x.scrap, odoo.EffectHold: x.hold, odoo.EffectUnhold: x.unhold,
+		odoo.EffectConsume: x.consume, odoo.EffectReserve: x.reserve, odoo.EffectClose: x.close, odoo.EffectAdjust: x.adjust, odoo.EffectCount: x.count,
+		odoo.EffectDown: x.down, odoo.EffectUp: x.up, odoo.EffectRequest: x.request,
 	}
 	effect, ok := effects[e.Kind]
 	if !ok || !slices.Contains(x.kinds, e.Kind) {

@@ -171,9 +171,14 @@ func (x *call) markDone(order *row) {
 		m.quantity = in
 		x.move(m)
 	}
+	x.unreserve(order.id, 0)
+	reported := x.postConsumption(order)
 	if b := x.get("mrp.bom", order.ref("bom_id")); b != nil {
 		for _, id := range b.ids("bom_line_ids") {
 			line := x.get("mrp.bom.line", id)
+			if reported[line.ref("product_id")] {
+				continue
+			}
 			used := round(div(mul(line.num("product_qty"), quantity), b.num("product_qty")))
 			x.move(movement{
 				product: x.get("product.product", line.ref("product_id")), quantity: used,

@@ -19,8 +19,8 @@ var models = []struct{ name, label, fields string }{
 	{"stock.warehouse", "Warehouse", "name char, code char, view_location_id stock.location, lot_stock_id stock.location, company_id res.company"},
 	{"stock.location", "Inventory Locations", "name char, complete_name char, usage char, barcode char, location_id stock.location, company_id res.company"},
 	{"stock.lot", "Lot/Serial", "name char, product_id product.product"},
-	{"stock.quant", "Quants", "product_id product.product, lot_id stock.lot, location_id stock.location, quantity float"},
-	{"stock.move", "Stock Move", "product_id product.product, product_uom uom.uom, product_uom_qty float, quantity float, location_id stock.location, location_dest_id stock.location, origin char, reference char, state char, production_id mrp.production, raw_material_production_id mrp.production, scrap_id stock.scrap"},
+	{"stock.quant", "Quants", "product_id product.product, lot_id stock.lot, location_id stock.location, quantity float, reserved_quantity float"},
+	{"stock.move", "Stock Move", "product_id product.product, lot_id stock.lot, picked boolean, product_uom uom.uom, product_uom_qty float, quantity float, location_id stock.location, location_dest_id stock.location, origin char, reference char, state char, production_id mrp.production, raw_material_production_id mrp.production, scrap_id stock.scrap"},
 	{"stock.scrap", "Scrap", "name char, origin char, product_id product.product, scrap_qty float, product_uom_id uom.uom, lot_id stock.lot, location_id stock.location, production_id mrp.production, scrap_reason_tag_ids [stock.scrap.reason.tag], state char, company_id res.company"},
 	{"stock.scrap.reason.tag", "Scrap Reason Tag", "name char"},
 	{"mrp.workcenter", "Work Center", "name char, code char"},
@@ -30,6 +30,7 @@ var models = []struct{ name, label, fields string }{
 	{"mrp.production", "Manufacturing Order", "name char, origin char, state char, product_id product.product, product_qty float, product_uom_id uom.uom, qty_producing float, qty_produced float, bom_id mrp.bom, date_start char, date_finished char, lot_producing_ids [stock.lot], company_id res.company, location_dest_id stock.location, backorder_sequence integer, group integer"},
 	{"mrp.workorder", "Work Order", "name char, production_id mrp.production, workcenter_id mrp.workcenter, state char, qty_produced float, duration float"},
 	{"mrp.workcenter.productivity", "Workcenter Productivity Log", "workorder_id mrp.workorder, production_id mrp.production, workcenter_id mrp.workcenter, loss_id mrp.workcenter.productivity.loss, loss_type char, date_start char, date_end char, duration float, description char, company_id res.company"},
+	{"maintenance.request", "Maintenance Request", "name char, maintenance_type char, priority char, schedule_date char, description char"},
 }
 
 func fieldOf(spec string) field {
