@@ -77,7 +77,7 @@ type Entry struct {
 // Entries reads the time entries that the mesh made, oldest first.
 func (r *Reader) Entries(ctx context.Context) ([]Entry, error) {
 	var out []Entry
-	err := r.pages(ctx, "mrp.workcenter.productivity", []any{[]any{"x_mesh_event", "!=", false}},
+	err := r.pages(ctx, "mrp.workcenter.productivity", []any{[]any{"x_mesh_order", "!=", false}},
 		[]string{"x_mesh_event", "x_mesh_order", "date_start", "date_end", "x_mesh_completed", "x_mesh_rejected", "x_mesh_review", "x_mesh_unit", "x_mesh_rework"},
 		func(raw json.RawMessage) error {
 			var row struct {
