@@ -24,7 +24,7 @@ const odooOwner = "odoo"
 // maxParkedShown bounds the parked subjects in a status.
 const maxParkedShown = 200
 
-// erp applies every stream that the site holds in Odoo. A nil erp is a site that faces none.
+// erp applies every stream that the site holds in Odoo, but for those that say what became of it. A nil erp is a site that faces none.
 type erp struct {
 	applier  *odoo.Applier
 	consumer *consumer.Consumer
@@ -38,10 +38,11 @@ func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, about *
 	if err != nil {
 		return nil, err
 	}
+	outcomes := odoo.NewOutcomes(applier, plantmesh.SiteID(cfg.Site), disk.log)
 	c, err := consumer.New(consumer.Config{
-		Name: odooOwner, Match: func(plantmesh.StreamName) bool { return true }, Tracing: tracing, Jumped: func(j consumer.Jump) { about.consumerJumped(odooOwner, j) },
+		Name: odooOwner, Discarding: outcomes.Discarded, Match: func(s plantmesh.StreamName) bool { return s.Domain() != odoo.OutcomeDomain }, Tracing: tracing, Jumped: func(j consumer.Jump) { about.consumerJumped(odooOwner, j) },
 		Concurrency: cfg.Odoo.Concurrency * cfg.Odoo.Batch, // the applier joins what waits at the same time into one call
-	}, disk.log, disk.state.Owner(odooOwner), applier, logger)
+	}, disk.log, disk.state.Owner(odooOwner), outcomes, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func (c *Consumer) DiscardParked(ctx context.Context, req *adminv1.DiscardParked
 	a.discard = &discarding{
 		offset: plantmesh.Offset(req.GetOffset()), reason: req.GetReason(), by: by, over: ctx.Done(), answer: make(chan discarded, 1),
 	}
-	if record, idle, err := c.discardIdle(a.key, a.discard); idle {
+	if record, idle, err := c.discardIdle(ctx, a.key, a.discard); idle {
 		return record, err
 	}
 	if err := c.send(ctx, a); err != nil {

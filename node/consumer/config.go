@@ -8,6 +8,7 @@ import (
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/telemetry"
+	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 )
 
@@ -40,6 +41,8 @@ type Config struct {
 	OnJump func(ctx context.Context, j Jump) error // hears of each jump before anything behind it is delivered; an error has it told again; nil: nobody
 
 	Jumped func(Jump) // told of each jump once it is noted, and must not block; nil: nobody
+
+	Discarding func(context.Context, *adminv1.DiscardedEvent) error // told of each event that is to be discarded, which its error prevents; nil: nobody
 
 	Tracing *telemetry.Tracing // makes a span of each attempt at a traced event; nil: none
 

@@ -39,7 +39,7 @@ func (c *Consumer) discardFirst(ctx context.Context, t task) error {
 		return nil
 	default:
 	}
-	record, err := c.discard(t.key, wish, c.committer.commit)
+	record, err := c.discard(ctx, t.key, wish, c.committer.commit)
 	wish.answer <- discarded{record, err}
 	if err != nil || !c.ledger.isParked(t.key) {
 		c.lanes.leave(t)
@@ -49,7 +49,7 @@ func (c *Consumer) discardFirst(ctx context.Context, t task) error {
 }
 
 // discard notes that the first event of a parked subject is given up.
-func (c *Consumer) discard(k subjectKey, wish *discarding, commit func(change) error) (*adminv1.DiscardedEvent, error) {
+func (c *Consumer) discard(ctx context.Context, k subjectKey, wish *discarding, commit func(change) error) (*adminv1.DiscardedEvent, error) {
 	var held []storage.Position
 	err := c.owner.View(func(tx *storage.Tx) (err error) {
 		held, err = loadHeld(tx, k, 2)
@@ -71,6 +71,11 @@ func (c *Consumer) discard(k subjectKey, wish *discarding, commit func(change) e
 	}
 	if p := c.ledger.recordOf(k); p.GetOffset() == record.GetOffset() && p.GetIncarnation() == record.GetIncarnation() {
 		record.EventId, record.EventType, record.Error = p.GetEventId(), p.GetEventType(), p.GetReason()
+	}
+	if c.cfg.Discarding != nil {
+		if err := c.cfg.Discarding(ctx, record); err != nil {
+			return nil, err
+		}
 	}
 	value, err := proto.Marshal(record)
 	if err != nil {

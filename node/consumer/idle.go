@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -43,13 +44,13 @@ func (c *Consumer) retryIdle(key subjectKey) (tried int, done bool, err error) {
 }
 
 // discardIdle gives an event up; done is false if Run goes on.
-func (c *Consumer) discardIdle(k subjectKey, wish *discarding) (record *adminv1.DiscardedEvent, done bool, err error) {
+func (c *Consumer) discardIdle(ctx context.Context, k subjectKey, wish *discarding) (record *adminv1.DiscardedEvent, done bool, err error) {
 	c.idle.mu.Lock()
 	defer c.idle.mu.Unlock()
 	if c.idle.over {
 		return nil, false, nil
 	}
-	record, err = c.discard(k, wish, func(ch change) error { return c.ledger.apply([]change{ch, due([]subjectKey{k}, time.Now())}) })
+	record, err = c.discard(ctx, k, wish, func(ch change) error { return c.ledger.apply([]change{ch, due([]subjectKey{k}, time.Now())}) })
 	return record, true, err
 }
 

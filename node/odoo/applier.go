@@ -132,28 +132,34 @@ func (a *Applier) checkSites(ctx context.Context) error {
 // corrects the key, its rights or the setup; any other error is transient, or nobody knows whether the event was
 // applied: the same event again is right in both cases.
 func (a *Applier) Handle(ctx context.Context, d consumer.Delivery) error {
+	_, err := a.Apply(ctx, d)
+	return err
+}
+
+// Apply is Handle, and tells what Odoo has of the event, with consumer.ErrDuplicate too.
+func (a *Applier) Apply(ctx context.Context, d consumer.Delivery) (Result, error) {
 	effect, ok, err := a.cfg.translate(d.Stream, d.Incarnation, d.Event)
 	if err != nil {
-		return consumer.Park(err)
+		return Result{}, consumer.Park(err)
 	}
 	if !ok {
-		return consumer.ErrIgnored
+		return Result{}, consumer.ErrIgnored
 	}
 	if a.actions.Load() == nil {
 		if err := a.Prepare(ctx); err != nil {
-			return err
+			return Result{}, err
 		}
 	}
 	result, err := a.batcher.do(ctx, effect, a.names.keys(effect))
 	if err != nil {
-		return err
+		return Result{}, err
 	}
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String("odoo.status", result.Status),
 		attribute.String("odoo.model", result.Model), attribute.Int64("odoo.id", result.ID))
 	if result.Status == StatusDuplicate {
-		return consumer.ErrDuplicate
+		return result, consumer.ErrDuplicate
 	}
-	return nil
+	return result, nil
 }
 
 // apply sends jobs in one call. If Odoo refuses one of several, each goes alone: the refused one keeps its error, the

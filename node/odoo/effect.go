@@ -94,12 +94,15 @@ type Batch struct {
 	Events     []Effect `json:"events"`
 }
 
-// Result is what became of one event.
+// Result is what became of one event. For a duplicate, it is what the journal says; that is nothing of an event behind which others of
+// its subject were applied.
 type Result struct {
 	Status string `json:"status"` // applied or duplicate
 	Model  string `json:"model"`
 	ID     int64  `json:"id"`
+	Name   string `json:"name"` // of the record, for people
 	Note   string `json:"note"`
+	Time   string `json:"time"` // when it was applied, in UTC, by Odoo's clock
 }
 
 // What a [Result] says.

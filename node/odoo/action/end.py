@@ -1,9 +1,10 @@
 results = []
 for event in mesh['events']:
     if fence(event):
-        results.append({'status': 'duplicate'})
+        result = dict(journal(event), status='duplicate')
     else:
-        result = effects[event['effect']](event)
-        passed(event, result)
-        results.append(dict(result, status='applied'))
+        result = dict(effects[event['effect']](event), status='applied')
+        result['time'] = passed(event, result)
+    result['name'] = record_name(result)
+    results.append(result)
 action = {'results': results}

@@ -17,9 +17,24 @@ def passed(event, result):
     env.cr.execute("UPDATE x_mesh_fence SET x_seq = %s, x_incarnation = %s, write_date = now() at time zone 'UTC' WHERE x_key = %s",
                    [event['offset'], event['incarnation'], event['key']])
     env.cr.execute("""INSERT INTO x_mesh_applied (x_event, x_type, x_stream, x_offset, x_subject, x_model, x_record, x_note, create_uid, create_date)
-                      VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, now() at time zone 'UTC')""",
+                      VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, now() at time zone 'UTC') RETURNING create_date""",
                    [event['event'], event['type'], event['stream'], event['offset'], event['subject'],
                     result['model'], result['id'], result.get('note') or None, env.uid])
+    return str(env.cr.fetchone()[0])
+
+
+def journal(event):
+    """What the journal says of an event: its result as it was when the event was applied. It is empty for one that was discarded since."""
+    env.cr.execute("SELECT x_model, x_record, x_note, create_date FROM x_mesh_applied WHERE x_event = %s", [event['event']])
+    row = env.cr.fetchone()
+    return {'model': row[0], 'id': row[1], 'note': row[2] or '', 'time': str(row[3])} if row else {}
+
+
+def record_name(result):
+    """How people know the record of a result."""
+    if result.get('model') not in env:
+        return ''
+    return env[result['model']].browse(result['id']).exists().display_name or ''
 
 
 def guard(key):

@@ -41,10 +41,15 @@ func (p *plant) once(d consumer.Delivery) {
 
 func repeatedEvent(t *testing.T, target Target) {
 	p := newPlant(t, target)
-	d := p.apply(p.setup(p.name("WO")))
+	d := p.record(p.setup(p.name("WO")))
+	first, err := p.applier.Apply(t.Context(), d)
+	if err != nil || first.Model != "mrp.workcenter.productivity" || first.ID == 0 || first.Name == "" || first.Time == "" {
+		t.Fatalf("apply: %+v, %v", first, err)
+	}
+	first.Status = odoo.StatusDuplicate
 	for _, a := range []*odoo.Applier{p.applier, p.newApplier()} {
-		if err := a.Handle(t.Context(), d); !errors.Is(err, consumer.ErrDuplicate) {
-			t.Errorf("again: %v, want ErrDuplicate", err)
+		if again, err := a.Apply(t.Context(), d); !errors.Is(err, consumer.ErrDuplicate) || again != first {
+			t.Errorf("again: %+v, %v, want ErrDuplicate and %+v", again, err, first)
 		}
 	}
 	p.once(d)

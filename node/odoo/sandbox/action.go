@@ -79,7 +79,12 @@ func (x *applier) apply(e odoo.Effect) (odoo.Result, error) {
 		return odoo.Result{}, valueError("invalid literal for int(): %q", fence.str("x_seq"))
 	}
 	if fence.str("x_incarnation") == e.Incarnation && offset <= last || x.one(odoo.ModelApplied, "x_event", e.Event) != nil {
-		return odoo.Result{Status: odoo.StatusDuplicate}, nil
+		known := odoo.Result{Status: odoo.StatusDuplicate}
+		if r := x.one(odoo.ModelApplied, "x_event", e.Event); r != nil {
+			known.Model, known.ID, known.Note, known.Time = r.str("x_model"), r.ref("x_record"), r.str("x_note"), r.str("create_date")
+			known.Name = x.displayName(known.Model, known.ID)
+		}
+		return known, nil
 	}
 	effects := map[odoo.EffectKind]func(odoo.Effect) (odoo.Result, error){
 		odoo.EffectRelease: x.release, odoo.EffectReport: x.report, odoo.EffectComplete: x.complete,
@@ -100,7 +105,7 @@ func (x *applier) apply(e odoo.Effect) (odoo.Result, error) {
 		"x_event": e.Event, "x_type": e.Type, "x_stream": e.Stream, "x_offset": e.Offset, "x_subject": e.Subject,
 		"x_model": result.Model, "x_record": result.ID, "x_note": result.Note, "create_date": x.now,
 	})
-	result.Status = odoo.StatusApplied
+	result.Status, result.Time, result.Name = odoo.StatusApplied, x.now, x.displayName(result.Model, result.ID)
 	return result, nil
 }
 
