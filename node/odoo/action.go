@@ -33,6 +33,10 @@ var parts = []struct {
 	{"production", []EffectKind{EffectRelease, EffectReport, EffectComplete}},
 	{"materials", []EffectKind{EffectConsume, EffectReserve, EffectClose}},
 	{"stock", []EffectKind{EffectScrap, EffectHold, EffectUnhold, EffectAdjust, EffectCount}},
+	{"master data", []EffectKind{
+		EffectUnit, EffectItem, EffectBill, EffectRouting, EffectWorkCenter, EffectPartner, EffectDimension,
+	}},
+	{"books", []EffectKind{EffectPost, EffectCost}},
 	{"maintenance", []EffectKind{EffectDown, EffectUp, EffectRequest}},
 }
 

@@ -215,7 +215,7 @@ func TestActionOfTheFirstVersionIsRemoved(t *testing.T) {
 
 func TestActionsHoldWhatTheirEffectsUse(t *testing.T) {
 	call := regexp.MustCompile(`(?:^|[^.\w'])([a-z_]+)\(`)
-	builtin := strings.Fields("def len sum min max int float str bool sorted dict list range isinstance mapped join search create and or not in if return for env now abs")
+	builtin := strings.Fields("def len sum min max int float str bool sorted dict list range isinstance mapped join search create and or not in if return for env now abs set")
 	for _, a := range odoo.Actions() {
 		for _, found := range call.FindAllStringSubmatch(a.Code, -1) {
 			if name := found[1]; !strings.Contains(a.Code, "\ndef "+name+"(") && !slices.Contains(builtin, name) {

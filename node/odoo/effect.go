@@ -8,6 +8,8 @@ type Effect struct {
 	Goods
 	Work
 	Details
+	Master
+	Posting
 	Hold string `json:"hold,omitempty"`
 }
 

@@ -55,7 +55,7 @@ func (p provisioner) models(ctx context.Context) (map[string]int64, error) {
 		ids[m.Model] = m.ID
 	}
 	for _, m := range schema() {
-		if !m.own && ids[m.name] == 0 {
+		if !m.own && !m.optional && ids[m.name] == 0 {
 			return nil, &setupError{fmt.Sprintf("Odoo has no model %s: install the app Manufacturing in this database", m.name)}
 		}
 	}
@@ -99,6 +99,9 @@ func (p provisioner) fields(ctx context.Context, models map[string]int64) error 
 	var names []string
 	for _, m := range schema() {
 		for _, f := range m.fields {
+			if models[m.name] == 0 {
+				continue // its app is not installed
+			}
 			if !have[m.name+"."+f.name] {
 				values := f.values()
 				values["model_id"] = models[m.name]

@@ -23,6 +23,7 @@ type field struct {
 type model struct {
 	name, label string
 	own         bool // made by plantmesh, not by Odoo
+	optional    bool // of an app that need not be installed
 	order       string
 	fields      []field
 }
@@ -69,6 +70,16 @@ func schema() []model {
 			{name: "x_mesh_downtime", label: "Mesh: downtime", kind: "char", index: true},
 			{name: "x_mesh_rework", label: "Mesh: rework", kind: "boolean"},
 		}},
+		{name: "uom.uom", fields: []field{{name: "x_mesh_code", label: "Mesh: code", kind: "char", index: true, help: "UN/CEFACT code, or one that the mesh defines"}}},
+		{name: "mrp.bom.line", fields: []field{{name: "x_mesh_line", label: "Mesh: line", kind: "char"}}},
+		{name: "mrp.routing.workcenter", fields: []field{{name: "x_mesh_operation", label: "Mesh: operation", kind: "char"}}},
+		{name: "res.partner", fields: []field{
+			{name: "x_mesh_supplier", label: "Mesh: supplier", kind: "char", index: true},
+			{name: "x_mesh_customer", label: "Mesh: customer", kind: "char", index: true},
+		}},
+		{name: "account.move", optional: true, fields: []field{{name: "x_mesh_posting", label: "Mesh: posting", kind: "char", index: true}}},
+		{name: "account.analytic.plan", optional: true, fields: []field{{name: "x_mesh_dimension", label: "Mesh: dimension", kind: "char"}}},
+		{name: "account.analytic.account", optional: true, fields: []field{{name: "x_mesh_dimension", label: "Mesh: dimension", kind: "char"}}},
 	}
 }
 

@@ -1,6 +1,7 @@
 package odoo
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -41,13 +42,16 @@ func (c Config) translate(stream plantmesh.StreamName, incarnation plantmesh.Inc
 	e.Origin = Origin{
 		Key: string(stream) + " " + event.GetSubject(), Event: EventKey(event.GetSource(), event.GetId()), Type: event.GetType(),
 		Stream: string(stream), Offset: strconv.FormatUint(recorded.GetOffset(), 10), Incarnation: strconv.FormatUint(uint64(incarnation), 10),
-		Subject: event.GetSubject(), Site: recorded.GetSite(), Warehouse: c.warehouse(recorded.GetSite()),
+		Subject: event.GetSubject(), Site: recorded.GetSite(), Warehouse: c.warehouse(cmp.Or(b.site, recorded.GetSite())),
 	}
 	return e, true, b.err
 }
 
 // builder keeps the first error of many conversions.
-type builder struct{ err error }
+type builder struct {
+	err  error
+	site string // that the effect is at, if not the one that publishes
+}
 
 func (b *builder) effect(payload proto.Message) (Effect, bool) {
 	switch p := payload.(type) {

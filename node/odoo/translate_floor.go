@@ -63,7 +63,7 @@ func (b *builder) floor(payload proto.Message) (Effect, bool) {
 			Maintenance: kind, Priority: priorities[p.GetPriority()],
 		}}, true
 	}
-	return Effect{}, false
+	return b.office(payload)
 }
 
 // closing words why an order ended, for the journal.

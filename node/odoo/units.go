@@ -45,22 +45,19 @@ const mostDigits = 15
 type Quantity struct {
 	Value string `json:"value"`
 	Unit  string `json:"unit"` // UN/CEFACT code, as the event has it
-	UoM   string `json:"uom"`  // external id of Odoo's unit
+	UoM   string `json:"uom"`  // external id of Odoo's unit; empty: the one with this code, which the mesh defined
 }
 
 // quantity maps a quantity of an event. Its value was validated against the schema.
 func quantity(value, unit string) (*Quantity, error) {
-	uom, ok := units[unit]
-	if !ok {
-		return nil, fmt.Errorf("unit %q has no counterpart in Odoo: correct it at the source, or report the quantity in a unit that Odoo has", unit)
-	}
 	if digits := significantDigits(value); digits > mostDigits {
 		return nil, fmt.Errorf("quantity %s has %d significant digits, Odoo keeps %d: correct it at the source", value, digits, mostDigits)
 	}
-	return &Quantity{Value: value, Unit: unit, UoM: uom}, nil
+	return &Quantity{Value: value, Unit: unit, UoM: units[unit]}, nil
 }
 
 func significantDigits(value string) int {
+	value = strings.TrimPrefix(value, "-")
 	whole, fraction, _ := strings.Cut(value, ".")
 	fraction = strings.TrimRight(fraction, "0")
 	if fraction == "" {

@@ -4,10 +4,6 @@ def missing(what, name, kind, hint):
     raise UserError("%s %s is not in Odoo: %s, or let plantmesh do it with create_missing: [%s]." % (what, name, hint, kind))
 
 
-def unit(quantity):
-    return env.ref(quantity['uom'])
-
-
 def amount(quantity, to=None):
     """The quantity as Odoo computes with it, in the unit `to` (its own if none), rounded as Odoo rounds quantities."""
     own = unit(quantity)

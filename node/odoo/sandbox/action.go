@@ -90,7 +90,9 @@ func (x *applier) apply(e odoo.Effect) (odoo.Result, error) {
 		odoo.EffectRelease: x.release, odoo.EffectReport: x.report, odoo.EffectComplete: x.complete,
 		odoo.EffectScrap: x.scrap, odoo.EffectHold: x.hold, odoo.EffectUnhold: x.unhold,
 		odoo.EffectConsume: x.consume, odoo.EffectReserve: x.reserve, odoo.EffectClose: x.close, odoo.EffectAdjust: x.adjust, odoo.EffectCount: x.count,
-		odoo.EffectDown: x.down, odoo.EffectUp: x.up, odoo.EffectRequest: x.request,
+		odoo.EffectUnit: x.defineUnit, odoo.EffectItem: x.defineItem, odoo.EffectBill: x.defineBill, odoo.EffectRouting: x.defineRouting,
+		odoo.EffectWorkCenter: x.defineWorkCenter, odoo.EffectPartner: x.definePartner, odoo.EffectDimension: x.defineDimension,
+		odoo.EffectPost: x.post, odoo.EffectCost: x.cost, odoo.EffectDown: x.down, odoo.EffectUp: x.up, odoo.EffectRequest: x.request,
 	}
 	effect, ok := effects[e.Kind]
 	if !ok || !slices.Contains(x.kinds, e.Kind) {

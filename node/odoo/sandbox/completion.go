@@ -179,7 +179,11 @@ func (x *call) markDone(order *row) {
 			if reported[line.ref("product_id")] {
 				continue
 			}
-			used := round(div(mul(line.num("product_qty"), quantity), b.num("product_qty")))
+			used := div(mul(line.num("product_qty"), quantity), b.num("product_qty"))
+			if own := x.get("uom.uom", line.ref("product_uom_id")); own != nil {
+				used = convert(used, own, x.get("uom.uom", x.get("product.product", line.ref("product_id")).ref("uom_id")))
+			}
+			used = round(used)
 			x.move(movement{
 				product: x.get("product.product", line.ref("product_id")), quantity: used,
 				from: order.ref("location_dest_id"), to: production.id, origin: order.str("name"), rawOrder: order.id,

@@ -12,10 +12,14 @@ var models = []struct{ name, label, fields string }{
 	{"ir.actions.server", "Server Actions", "name char, model_id ir.model, state char, code char"},
 	{"res.groups", "Access Groups", "name char"},
 	{"res.users", "User", "name char, login char"},
-	{"res.company", "Companies", "name char"},
-	{"uom.uom", "Product Unit of Measure", "name char, factor float, relative_uom_id uom.uom"},
+	{"res.company", "Companies", "name char, currency_id res.currency"},
+	{"res.currency", "Currency", "name char"},
+	{"res.country", "Country", "name char, code char"},
+	{"res.partner", "Contact", "name char, ref char, is_company boolean, vat char, email char, phone char, street char, zip char, city char, country_id res.country, active boolean"},
+	{"uom.uom", "Product Unit of Measure", "name char, factor float, relative_uom_id uom.uom, active boolean"},
+	{"product.category", "Product Category", "name char, parent_id product.category"},
 	{"product.template", "Product", "name char, default_code char"},
-	{"product.product", "Product Variant", "name char, default_code char, type char, is_storable boolean, tracking char, uom_id uom.uom, product_tmpl_id product.template"},
+	{"product.product", "Product Variant", "name char, default_code char, type char, is_storable boolean, tracking char, uom_id uom.uom, product_tmpl_id product.template, categ_id product.category, barcode char, standard_price float, list_price float, purchase_ok boolean, sale_ok boolean, active boolean"},
 	{"stock.warehouse", "Warehouse", "name char, code char, view_location_id stock.location, lot_stock_id stock.location, company_id res.company"},
 	{"stock.location", "Inventory Locations", "name char, complete_name char, usage char, barcode char, location_id stock.location, company_id res.company"},
 	{"stock.lot", "Lot/Serial", "name char, product_id product.product"},
@@ -23,13 +27,20 @@ var models = []struct{ name, label, fields string }{
 	{"stock.move", "Stock Move", "product_id product.product, lot_id stock.lot, picked boolean, product_uom uom.uom, product_uom_qty float, quantity float, location_id stock.location, location_dest_id stock.location, origin char, reference char, state char, production_id mrp.production, raw_material_production_id mrp.production, scrap_id stock.scrap"},
 	{"stock.scrap", "Scrap", "name char, origin char, product_id product.product, scrap_qty float, product_uom_id uom.uom, lot_id stock.lot, location_id stock.location, production_id mrp.production, scrap_reason_tag_ids [stock.scrap.reason.tag], state char, company_id res.company"},
 	{"stock.scrap.reason.tag", "Scrap Reason Tag", "name char"},
-	{"mrp.workcenter", "Work Center", "name char, code char"},
+	{"mrp.workcenter", "Work Center", "name char, code char, costs_hour float, time_efficiency float, active boolean"},
 	{"mrp.workcenter.productivity.loss", "Workcenter Productivity Losses", "name char, loss_type char"},
-	{"mrp.bom", "Bill of Material", "code char, product_tmpl_id product.template, product_id product.product, product_qty float, bom_line_ids [mrp.bom.line]"},
-	{"mrp.bom.line", "Bill of Material Line", "product_id product.product, product_qty float, bom_id mrp.bom"},
+	{"mrp.bom", "Bill of Material", "code char, product_tmpl_id product.template, product_id product.product, product_qty float, bom_line_ids [mrp.bom.line], active boolean"},
+	{"mrp.bom.line", "Bill of Material Line", "product_id product.product, product_qty float, product_uom_id uom.uom, operation_id mrp.routing.workcenter, bom_id mrp.bom"},
+	{"mrp.routing.workcenter", "Work Center Usage", "name char, bom_id mrp.bom, workcenter_id mrp.workcenter, sequence integer, time_cycle_manual float"},
 	{"mrp.production", "Manufacturing Order", "name char, origin char, state char, product_id product.product, product_qty float, product_uom_id uom.uom, qty_producing float, qty_produced float, bom_id mrp.bom, date_start char, date_finished char, lot_producing_ids [stock.lot], company_id res.company, location_dest_id stock.location, backorder_sequence integer, group integer"},
 	{"mrp.workorder", "Work Order", "name char, production_id mrp.production, workcenter_id mrp.workcenter, state char, qty_produced float, duration float"},
 	{"mrp.workcenter.productivity", "Workcenter Productivity Log", "workorder_id mrp.workorder, production_id mrp.production, workcenter_id mrp.workcenter, loss_id mrp.workcenter.productivity.loss, loss_type char, date_start char, date_end char, duration float, description char, company_id res.company"},
+	{"account.account", "Account", "name char, code char, account_type char"},
+	{"account.journal", "Journal", "name char, code char, type char"},
+	{"account.analytic.plan", "Analytic Plans", "name char"},
+	{"account.analytic.account", "Analytic Account", "name char, code char, plan_id account.analytic.plan, active boolean"},
+	{"account.move", "Journal Entry", "name char, state char, date char, ref char, move_type char, journal_id account.journal, amount_total float"},
+	{"account.move.line", "Journal Item", "move_id account.move, account_id account.account, debit float, credit float, analytic_distribution json"},
 	{"maintenance.request", "Maintenance Request", "name char, maintenance_type char, priority char, schedule_date char, description char"},
 }
 
@@ -43,6 +54,8 @@ func fieldOf(spec string) field {
 		return field{kind: integer}
 	case "float":
 		return field{kind: float}
+	case "json":
+		return field{kind: shares}
 	}
 	if target, ok := strings.CutPrefix(spec, "["); ok {
 		return field{kind: many2many, target: strings.TrimSuffix(target, "]")}

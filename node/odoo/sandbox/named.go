@@ -11,6 +11,12 @@ import (
 // What an event names, found or made. Each follows the function of the same name in the Python under action/.
 
 func (x *applier) unit(q *odoo.Quantity) (*row, error) {
+	if q.UoM == "" {
+		if u := x.one("uom.uom", "x_mesh_code", q.Unit); u != nil {
+			return u, nil
+		}
+		return nil, refuse("unit %q has no counterpart in Odoo: correct it at the source, publish what it is (UnitChanged), or set it as Mesh: code of a unit in Odoo.", q.Unit)
+	}
 	u := x.get("uom.uom", x.reference(q.UoM))
 	if u == nil {
 		return nil, valueError("External ID not found in the system: %s", q.UoM)

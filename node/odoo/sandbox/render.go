@@ -51,6 +51,14 @@ func (x *call) renderValue(f field, v any) any {
 			return false
 		}
 		return []any{id, x.displayName(f.target, id)}
+	case shares:
+		all, _ := v.(map[string]any)
+		out := map[string]any{}
+		for name, share := range all {
+			d, _ := share.(*apd.Decimal)
+			out[name] = renderNumber(d)
+		}
+		return out
 	case many2many:
 		ids, _ := v.([]int64)
 		return append([]int64{}, ids...)

@@ -4,7 +4,10 @@ import "github.com/cockroachdb/apd/v3"
 
 // seed fills a new database as Odoo's own data files do: one company with one warehouse, units, categories of time.
 func (x *tx) seed() {
-	company := x.insert("res.company", map[string]any{"name": "My Company"})
+	company := x.insert("res.company", map[string]any{"name": "My Company", "currency_id": x.insert("res.currency", map[string]any{"name": "USD"}).id})
+	for code, name := range map[string]string{"AT": "Austria", "DE": "Germany", "US": "United States"} {
+		x.insert("res.country", map[string]any{"code": code, "name": name})
+	}
 	x.external("base.group_user", "res.groups", x.insert("res.groups", map[string]any{"name": "Role / User"}))
 	x.insert("res.users", map[string]any{"name": "OdooBot", "login": "__system__"})
 	x.external("base.user_admin", "res.users", x.insert("res.users", map[string]any{"name": "Administrator", "login": "admin"}))

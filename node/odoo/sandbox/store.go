@@ -39,6 +39,7 @@ const (
 	float
 	many2one
 	many2many
+	shares // numbers by name
 )
 
 // row is a record: strings, bools, int64s, *apd.Decimals, and []int64s for many2many. What is not there is empty.
@@ -65,7 +66,7 @@ func (r *row) num(name string) *apd.Decimal {
 // indexed are the fields that effects look records up by; domains on them need no scan either.
 var indexed = []string{
 	"x_mesh_order", "x_key", "x_event", "x_hold", "default_code", "code", "production_id", "product_id", "name", "model",
-	"workorder_id", "x_mesh_event", "x_subject", "origin",
+	"workorder_id", "x_mesh_event", "x_subject", "origin", "x_mesh_supplier", "x_mesh_customer", "x_mesh_posting", "bom_id",
 }
 
 func newTable(name, label string) *table {

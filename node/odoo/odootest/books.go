@@ -1,0 +1,79 @@
+package odootest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/plantmesh/plantmesh/node/odoo"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+)
+
+// ledger makes two accounts and a journal of this run's own, and returns their codes.
+func (p *plant) ledger() (debit, credit, journal string) {
+	p.t.Helper()
+	create := func(model string, values map[string]any) {
+		p.t.Helper()
+		if _, err := p.client.Create(p.t.Context(), model, values); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	n := fmt.Sprint(starts/1000%10_000_000, runs.Load())
+	n = n[:7] + n[8:]
+	debit, credit, journal = "6"+n, "4"+n, p.code()+"J"
+	create("account.account", map[string]any{"code": debit, "name": "Cost " + n, "account_type": "expense"})
+	create("account.account", map[string]any{"code": credit, "name": "Stock " + n, "account_type": "asset_current"})
+	create("account.journal", map[string]any{"code": journal, "name": "Mesh " + n, "type": "general"})
+	return debit, credit, journal
+}
+
+func postingsAreBooked(t *testing.T, target Target) {
+	p := newPlant(t, target)
+	debit, credit, journal := p.ledger()
+	center, err := p.applier.Apply(t.Context(), p.record(&manufacturingv1.FinancialDimensionChanged{
+		DimensionId: p.name("cost-center"), DimensionName: "Cost center " + p.tag, ValueId: "4711", Name: "Turning",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(account string, side manufacturingv1.PostingSide, amount string) *manufacturingv1.PostingLine {
+		return &manufacturingv1.PostingLine{AccountId: account, Side: side, Amount: p.money(amount)}
+	}
+	posting := &manufacturingv1.PostingPrepared{
+		PostingId: p.name("P"), JournalId: journal, PostingDate: "2026-01-31", Reference: "material of January", Lines: []*manufacturingv1.PostingLine{
+			line(debit, manufacturingv1.PostingSide_POSTING_SIDE_DEBIT, "0.1"), line(debit, manufacturingv1.PostingSide_POSTING_SIDE_DEBIT, "1234.2"),
+			line(credit, manufacturingv1.PostingSide_POSTING_SIDE_CREDIT, "1234.3"),
+		},
+	}
+	posting.Lines[1].Dimensions = []*manufacturingv1.DimensionShare{{DimensionId: p.name("cost-center"), ValueId: "4711"}}
+	p.apply(posting)
+	entry := p.one("account.move", where("x_mesh_posting", p.name("P")), "state", "date", "ref", "amount_total", "move_type")
+	expect(t, entry, map[string]string{"state": "posted", "date": "2026-01-31", "ref": "material of January", "amount_total": "1234.3", "move_type": "entry"})
+	lines := p.read("account.move.line", where("move_id", id(entry["id"])), "debit", "credit", "analytic_distribution")
+	if len(lines) != 3 {
+		t.Fatalf("lines %v", lines)
+	}
+	shares, _ := lines[1]["analytic_distribution"].(map[string]any)
+	if plain(shares[fmt.Sprint(center.ID)]) != "100" {
+		t.Errorf("shares %v, want all of it on %+v", lines[1], center)
+	}
+	p.refused(posting, "is in the books already")
+	posting.PostingId, posting.Lines[0].AccountId = p.name("P2"), "NONE"
+	p.refused(posting, "Account NONE is not in Odoo")
+	posting.Lines[0].AccountId, posting.JournalId = debit, "NONE"
+	p.refused(posting, "Journal NONE is not in Odoo")
+	posting.JournalId, posting.Lines[1].Dimensions[0].ValueId = journal, "4712"
+	p.refused(posting, "publish it (FinancialDimensionChanged)")
+	posting.Lines[1].Dimensions = nil
+	posting.Lines[0].Amount.Amount, posting.Lines[1].Amount.Amount = "0.1001", "1234.1999"
+	p.refused(posting, "is finer than that currency is kept in Odoo")
+}
+
+func costsAreSet(t *testing.T, target Target) {
+	p := newPlant(t, target)
+	p.apply(p.item("IT"))
+	p.apply(&manufacturingv1.CostRolledUp{RollupId: p.name("R"), ItemId: p.name("IT"), UnitCost: p.money("30"), Unit: "DZN"})
+	expect(t, p.one("product.product", where("default_code", p.name("IT")), "standard_price"), map[string]string{"standard_price": "2.5"})
+	d := p.apply(&manufacturingv1.CostRolledUp{RollupId: p.name("R2"), ItemId: p.name("IT"), UnitCost: p.money("3"), Unit: "C62"})
+	expect(t, p.one(odoo.ModelApplied, where("x_event", odoo.EventKey("//plant-a/mes", d.Event.GetEvent().GetId())), "x_model"), map[string]string{"x_model": "product.product"})
+	expect(t, p.one("product.product", where("default_code", p.name("IT")), "standard_price"), map[string]string{"standard_price": "3"})
+}
