@@ -36,6 +36,7 @@ var parts = []struct {
 	{"master data", []EffectKind{
 		EffectUnit, EffectItem, EffectBill, EffectRouting, EffectWorkCenter, EffectPartner, EffectDimension,
 	}},
+	{"logistics", []EffectKind{EffectTransferOut, EffectTransferIn, EffectShipment, EffectPurchase, EffectGoodsIn}},
 	{"books", []EffectKind{EffectPost, EffectCost}},
 	{"maintenance", []EffectKind{EffectDown, EffectUp, EffectRequest}},
 }

@@ -10,6 +10,7 @@ type Effect struct {
 	Details
 	Master
 	Posting
+	Logistics
 	Hold string `json:"hold,omitempty"`
 }
 

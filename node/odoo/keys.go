@@ -18,6 +18,12 @@ func (n *names) keys(e Effect) []string {
 		if e.Item != "" {
 			keys = append(keys, "stock "+e.Item)
 		}
+		for _, m := range e.Materials {
+			keys = append(keys, "stock "+m.Item)
+		}
+		if e.Transfer != "" {
+			keys = append(keys, "transfer "+e.Transfer)
+		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -44,13 +44,17 @@ func (c Config) translate(stream plantmesh.StreamName, incarnation plantmesh.Inc
 		Stream: string(stream), Offset: strconv.FormatUint(recorded.GetOffset(), 10), Incarnation: strconv.FormatUint(uint64(incarnation), 10),
 		Subject: event.GetSubject(), Site: recorded.GetSite(), Warehouse: c.warehouse(cmp.Or(b.site, recorded.GetSite())),
 	}
+	if b.other != "" {
+		e.OtherWarehouse = c.warehouse(b.other)
+	}
 	return e, true, b.err
 }
 
 // builder keeps the first error of many conversions.
 type builder struct {
-	err  error
-	site string // that the effect is at, if not the one that publishes
+	err   error
+	site  string // that the effect is at, if not the one that publishes
+	other string // at the other end of a transfer
 }
 
 func (b *builder) effect(payload proto.Message) (Effect, bool) {

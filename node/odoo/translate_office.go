@@ -85,7 +85,7 @@ func (b *builder) office(payload proto.Message) (Effect, bool) {
 			Master: Master{Cost: b.money("unit_cost", p.GetUnitCost())},
 		}, true
 	}
-	return Effect{}, false
+	return b.logistics(payload)
 }
 
 func (b *builder) unit(p *manufacturingv1.UnitChanged) Effect {

@@ -92,6 +92,7 @@ func (x *applier) apply(e odoo.Effect) (odoo.Result, error) {
 		odoo.EffectConsume: x.consume, odoo.EffectReserve: x.reserve, odoo.EffectClose: x.close, odoo.EffectAdjust: x.adjust, odoo.EffectCount: x.count,
 		odoo.EffectUnit: x.defineUnit, odoo.EffectItem: x.defineItem, odoo.EffectBill: x.defineBill, odoo.EffectRouting: x.defineRouting,
 		odoo.EffectWorkCenter: x.defineWorkCenter, odoo.EffectPartner: x.definePartner, odoo.EffectDimension: x.defineDimension,
+		odoo.EffectTransferOut: x.transferOut, odoo.EffectTransferIn: x.transferIn, odoo.EffectShipment: x.shipment, odoo.EffectPurchase: x.purchase, odoo.EffectGoodsIn: x.goodsIn,
 		odoo.EffectPost: x.post, odoo.EffectCost: x.cost, odoo.EffectDown: x.down, odoo.EffectUp: x.up, odoo.EffectRequest: x.request,
 	}
 	effect, ok := effects[e.Kind]

@@ -147,8 +147,12 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 		return x.createField(values)
 	case "product.product":
 		return x.makeProduct(values), nil
-	case "stock.scrap":
+	case "stock.scrap", "sale.order":
 		values["state"] = "draft"
+	case "stock.warehouse":
+		code, _ := values["code"].(string)
+		view := x.insert("stock.location", map[string]any{"name": code, "complete_name": code, "usage": "view", "company_id": x.table("res.company").rows[0].id})
+		values["view_location_id"], values["lot_stock_id"], values["company_id"] = view.id, x.makeLocation("Stock", view).id, view.ref("company_id")
 	}
 	return x.insert(t.name, values), nil
 }

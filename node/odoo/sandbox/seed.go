@@ -30,6 +30,9 @@ func (x *tx) seed() {
 	}
 	x.insert("stock.location", map[string]any{"name": "Production", "complete_name": "Production", "usage": "production"})
 	x.insert("stock.location", map[string]any{"name": "Inventory adjustment", "complete_name": "Inventory adjustment", "usage": "inventory"})
+	for _, usage := range []string{"transit", "customer", "supplier"} {
+		x.insert("stock.location", map[string]any{"name": usage, "complete_name": usage, "usage": usage})
+	}
 	view := x.insert("stock.location", map[string]any{"name": "WH", "complete_name": "WH", "usage": "view", "company_id": company.id})
 	stock := x.makeLocation("Stock", view)
 	x.insert("stock.warehouse", map[string]any{"name": "My Company", "code": "WH", "view_location_id": view.id, "lot_stock_id": stock.id, "company_id": company.id})

@@ -16,6 +16,7 @@ type movement struct {
 	from, to               int64
 	origin                 string
 	order, rawOrder, scrap int64
+	picking                int64
 }
 
 // move posts goods at once; a location may be left with less than nothing.
@@ -23,9 +24,9 @@ func (x *call) move(m movement) *row {
 	x.put(m.product.id, m.lot, m.from, sub(new(apd.Decimal), m.quantity))
 	x.put(m.product.id, m.lot, m.to, m.quantity)
 	return x.insert("stock.move", map[string]any{
-		"product_id": m.product.id, "product_uom": m.product.ref("uom_id"), "product_uom_qty": m.quantity, "quantity": m.quantity,
+		"product_id": m.product.id, "lot_id": m.lot, "product_uom": m.product.ref("uom_id"), "product_uom_qty": m.quantity, "quantity": m.quantity,
 		"location_id": m.from, "location_dest_id": m.to, "origin": m.origin, "reference": m.origin, "state": "done",
-		"production_id": m.order, "raw_material_production_id": m.rawOrder, "scrap_id": m.scrap,
+		"production_id": m.order, "raw_material_production_id": m.rawOrder, "scrap_id": m.scrap, "picking_id": m.picking,
 	})
 }
 

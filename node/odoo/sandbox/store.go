@@ -66,7 +66,7 @@ func (r *row) num(name string) *apd.Decimal {
 // indexed are the fields that effects look records up by; domains on them need no scan either.
 var indexed = []string{
 	"x_mesh_order", "x_key", "x_event", "x_hold", "default_code", "code", "production_id", "product_id", "name", "model",
-	"workorder_id", "x_mesh_event", "x_subject", "origin", "x_mesh_supplier", "x_mesh_customer", "x_mesh_posting", "bom_id",
+	"workorder_id", "x_mesh_event", "x_subject", "origin", "x_mesh_supplier", "x_mesh_customer", "x_mesh_posting", "bom_id", "picking_id", "x_mesh_transfer",
 }
 
 func newTable(name, label string) *table {

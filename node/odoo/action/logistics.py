@@ -1,0 +1,241 @@
+# Goods that go from site to site, to customers, and come from suppliers.
+
+def pieces(material):
+    """What a line of an event moves: products, lots and quantities in the product's unit; each serial number is one."""
+    names = material.get('serials') or ([material['lot']] if material.get('lot') else [])
+    product = item(material['item'], material['quantity'], names[0] if names else '', 'serial' if material.get('serials') else 'lot')
+    quantity = amount(material['quantity'], product.uom_id)
+    if product.uom_id.is_zero(quantity):
+        raise UserError("%s %s is less than Odoo's precision of quantities: raise the precision 'Product Unit' in Odoo." % (material['quantity']['value'], material['quantity']['unit']))
+    if product.tracking != 'none' and not names:
+        raise UserError("Item %s is tracked by %s in Odoo, and the event names none: correct it at its source." % (material['item'], product.tracking))
+    guard('stock %s %s' % (material['item'], names[0] if names else ''))
+    if not material.get('serials'):
+        return [(product, lot_of(product, names[0]) if names else env['stock.lot'], quantity)]
+    if len(names) != quantity:
+        raise UserError("The event names %s serial numbers for %s %s of item %s: correct it at its source."
+                        % (len(names), material['quantity']['value'], material['quantity']['unit'], material['item']))
+    all_of_them = []
+    for name in names:
+        all_of_them.append((product, lot_of(product, name), 1.0))
+    return all_of_them
+
+
+def move_line(product, lot, quantity, source, target, company):
+    return {'product_id': product.id, 'product_uom_id': product.uom_id.id, 'quantity': quantity, 'lot_id': lot.id, 'location_id': source.id,
+            'location_dest_id': target.id, 'company_id': company.id, 'picked': True}
+
+
+def picking(event, kind, source, target, values):
+    """A picking of its own, whose goods move at once. What Odoo does not have is moved all the same."""
+    record = env['stock.picking'].create(dict(values, picking_type_id=kind.id, location_id=source.id, location_dest_id=target.id, company_id=kind.company_id.id))
+    for material in event['materials']:
+        for product, lot, quantity in pieces(material):
+            env['stock.move'].create({
+                'product_id': product.id, 'product_uom': product.uom_id.id, 'product_uom_qty': quantity, 'origin': record.origin, 'picking_id': record.id,
+                'location_id': source.id, 'location_dest_id': target.id, 'company_id': kind.company_id.id, 'picked': True,
+                'move_line_ids': [Command.create(dict(move_line(product, lot, quantity, source, target, kind.company_id), picking_id=record.id))]})
+    record.move_ids._action_done()
+    record.write({'date_done': env.cr.now()})
+    if record.state != 'done':
+        raise UserError("Odoo left %s in state %s instead of moving its goods." % (record.name, record.state))
+    return record
+
+
+def fulfil(event, record, line_field):
+    """Moves goods through a picking that is open already; what is missing waits in a backorder, if more is to come."""
+    source, target, company = record.location_id, record.location_dest_id, record.company_id
+    open_moves = record.move_ids.filtered(lambda m: m.state not in ('done', 'cancel'))
+    open_moves._do_unreserve()
+    open_moves.write({'picked': False})
+    asked = 0.0
+    for material in event['materials']:
+        for product, lot, quantity in pieces(material):
+            found = env['stock.move']
+            for candidate in open_moves:
+                named = not material.get('line') or not line_field or candidate[line_field].x_mesh_line == material['line']
+                if candidate.product_id == product and named and not found:
+                    found = candidate
+            if not found:
+                found = env['stock.move'].create({
+                    'product_id': product.id, 'product_uom': product.uom_id.id, 'product_uom_qty': 0, 'origin': record.origin, 'picking_id': record.id,
+                    'location_id': source.id, 'location_dest_id': target.id, 'company_id': company.id})
+                open_moves |= found
+            found.write({'move_line_ids': [Command.create(dict(move_line(product, lot, quantity, source, target, company), picking_id=record.id))], 'picked': True})
+            asked += quantity
+    options = {'skip_backorder': True, 'skip_sms': True}
+    if not event.get('partial'):
+        options['picking_ids_not_to_backorder'] = record.ids
+    record.with_context(**options).button_validate()
+    done = 0.0
+    for line in record.move_line_ids.filtered(lambda m: m.state == 'done'):
+        done += line.quantity_product_uom
+    if record.state != 'done' or abs(done - asked) > 0.000001:
+        raise UserError("Odoo left %s in state %s with %s moved instead of %s. Validate it by hand, or correct what keeps Odoo from it." % (record.name, record.state, done, asked))
+    return record
+
+
+def other_warehouse(event):
+    found = env['stock.warehouse'].search([('code', '=', event['other'])] if event.get('other') else [], limit=1)
+    if not found:
+        raise UserError("Warehouse %s is not in Odoo: create it, or map its site to another one." % event.get('other'))
+    return found
+
+
+def transit(event):
+    here, there = warehouse(event), other_warehouse(event)
+    if here == there:
+        raise UserError("Both sites of transfer %s are warehouse %s in Odoo: map them to different ones (odoo.sites)." % (event['transfer'], here.name))
+    if here.company_id != there.company_id:
+        raise UserError("Warehouses %s and %s belong to different companies: book transfer %s between these by hand, as a sale and a purchase, and discard the event."
+                        % (here.name, there.name, event['transfer']))
+    place = here.company_id.sudo().internal_transit_location_id
+    if not place:
+        raise UserError("Company %s has no transit location: set one in Odoo." % here.company_id.name)
+    if not place.active:
+        place.write({'active': True})
+    return env['stock.location'].browse(place.id)
+
+
+def transfer_out(event):
+    house, target = warehouse(event), transit(event)
+    record = picking(event, house.out_type_id, location(event, event.get('location')), target, {'origin': event['transfer'], 'x_mesh_transfer': event['transfer']})
+    return {'model': 'stock.picking', 'id': record.id}
+
+
+def under_way(event, product, lot, place):
+    """How much of a product and lot a transfer has in transit."""
+    lines = env['stock.move.line'].search([('picking_id.x_mesh_transfer', '=', event['transfer']), ('state', '=', 'done'), ('product_id', '=', product.id), ('lot_id', '=', lot.id)])
+    left = 0.0
+    for line in lines:
+        if line.location_dest_id == place:
+            left += line.quantity_product_uom
+        if line.location_id == place:
+            left -= line.quantity_product_uom
+    return product.uom_id.round(left)
+
+
+def transfer_in(event):
+    house, source = warehouse(event), transit(event)
+    guard('transfer ' + event['transfer'])
+    if not env['stock.picking'].search_count([('x_mesh_transfer', '=', event['transfer']), ('location_dest_id', '=', source.id), ('state', '=', 'done')]):
+        raise UserError("Transfer %s has not left in Odoo yet: its dispatch has to be applied first." % event['transfer'])
+    for material in event['materials']:
+        for product, lot, quantity in pieces(material):
+            left = under_way(event, product, lot, source)
+            if product.uom_id.compare(quantity, left) > 0:
+                raise UserError("Transfer %s has %s of %s%s under way, the receipt says %s: correct one of them at its source, or adjust the stock and discard the event."
+                                % (event['transfer'], left, product.display_name, ' lot ' + lot.name if lot else '', quantity))
+    record = picking(event, house.in_type_id, source, location(event, event.get('location')), {'origin': event['transfer'], 'x_mesh_transfer': event['transfer']})
+    return {'model': 'stock.picking', 'id': record.id}
+
+
+def partner(event, role):
+    found = env['res.partner'].search([('x_mesh_' + role, '=', event['partner_id'])], limit=1) or env['res.partner'].search([('ref', '=', event['partner_id'])], limit=1)
+    if not found:
+        raise UserError("%s %s is not in Odoo: publish it as master data, or create it with this reference." % (role.capitalize(), event['partner_id']))
+    return found
+
+
+def shipment(event):
+    house, note, sales = warehouse(event), '', []
+    if event.get('demand') and 'sale.order' in env:
+        sales = env['sale.order'].search(['|', '|', ('x_mesh_demand', '=', event['demand']), ('name', '=', event['demand']), ('client_order_ref', '=', event['demand'])], order='id', limit=2)
+        if len(sales) > 1:
+            raise UserError("Demand %s is the reference of several sales orders: set Mesh: demand on one of them." % event['demand'])
+    if sales:
+        if sales.state in ('draft', 'sent'):
+            sales.action_confirm()
+        if sales.state != 'sale':
+            raise UserError("Sales order %s is in state %s: confirm it, or discard the event." % (sales.name, sales.state))
+        ready = sales.picking_ids.filtered(lambda p: p.state not in ('done', 'cancel') and p.picking_type_code == 'outgoing').sorted('id')[:1]
+        if ready:
+            ready.write({'x_mesh_shipment': event['document']})
+            return {'model': 'stock.picking', 'id': fulfil(event, ready, '').id}
+        note = 'beyond what was ordered'
+    customer = partner(event, 'customer')
+    record = picking(event, house.out_type_id, location(event, event.get('location')), customer.property_stock_customer,
+                     {'origin': event.get('demand') or event['document'], 'partner_id': customer.id, 'x_mesh_shipment': event['document']})
+    return {'model': 'stock.picking', 'id': record.id, 'note': note}
+
+
+def purchase_order(name):
+    if 'purchase.order' not in env:
+        raise UserError("Purchase orders are not in this database: install the app Purchase.")
+    return env['purchase.order'].search([('x_mesh_purchase', '=', name)], limit=1) or env['purchase.order'].search([('name', '=', name)], limit=1)
+
+
+def purchase(event):
+    order = purchase_order(event['purchase'])
+    if event['state'] == 'cancelled':
+        if not order:
+            raise UserError("Purchase order %s is not in Odoo: skip the event." % event['purchase'])
+        if order.state != 'cancel':
+            order.button_cancel()
+        if order.state != 'cancel':
+            raise UserError("Odoo left purchase order %s in state %s instead of cancelling it." % (order.name, order.state))
+        return {'model': 'purchase.order', 'id': order.id}
+    supplier = partner(event, 'supplier')
+    values = {'partner_id': supplier.id, 'x_mesh_purchase': event['purchase'], 'origin': event['purchase'], 'partner_ref': event.get('reference') or False,
+              'picking_type_id': warehouse(event).in_type_id.id, 'company_id': warehouse(event).company_id.id}
+    for line in event.get('lines') or []:
+        if line.get('price'):
+            currency = env['res.currency'].search([('name', '=', line['price']['currency'])], limit=1)
+            if not currency or values.get('currency_id', currency.id) != currency.id:
+                raise UserError("Purchase order %s is in %s, which is not active in Odoo, or in several currencies: correct it." % (event['purchase'], line['price']['currency']))
+            values['currency_id'] = currency.id
+    if not order:
+        guard('purchase ' + event['purchase'])
+        order = env['purchase.order'].create(values)
+    elif order.state == 'cancel':
+        raise UserError("Purchase order %s is cancelled in Odoo: create it anew, or cancel it at its source." % order.name)
+    elif order.partner_id != supplier:
+        raise UserError("Purchase order %s is of %s in Odoo, the event says %s: correct one of them." % (order.name, order.partner_id.display_name, supplier.display_name))
+    kept = env['purchase.order.line']
+    for line in event.get('lines') or []:
+        product = item(line['item'], line['quantity'])
+        found = env['purchase.order.line'].search([('order_id', '=', order.id), ('x_mesh_line', '=', line['line'])], limit=1)
+        about = {'product_qty': amount(line['quantity']), 'product_uom_id': unit(line['quantity']).id}
+        if line.get('price'):
+            about['price_unit'] = float(line['price']['amount'])
+        if line.get('due'):
+            about['date_planned'] = line['due']
+        if found and found.product_id != product:
+            raise UserError("Line %s of purchase order %s is of %s in Odoo, the event says %s: give the new line an id of its own." % (line['line'], order.name, found.product_id.display_name, line['item']))
+        if found:
+            found.write(about)
+        else:
+            found = found.create(dict(about, order_id=order.id, product_id=product.id, x_mesh_line=line['line']))
+        kept |= found
+    for gone in order.order_line - kept:
+        if order.state in ('draft', 'sent'):
+            gone.unlink()
+        else:
+            gone.write({'product_qty': gone.qty_received})
+    if event['state'] == 'issued' and order.state in ('draft', 'sent'):
+        order.button_confirm()
+    if event['state'] == 'issued' and order.state not in ('purchase', 'to approve'):
+        raise UserError("Odoo left purchase order %s in state %s instead of confirming it." % (order.name, order.state))
+    return {'model': 'purchase.order', 'id': order.id, 'note': 'it waits for approval in Odoo' if order.state == 'to approve' else ''}
+
+
+def goods_in(event):
+    house, note = warehouse(event), ''
+    if event.get('purchase'):
+        order = purchase_order(event['purchase'])
+        if not order or order.state not in ('purchase', 'done'):
+            raise UserError("Purchase order %s is not in Odoo, or not confirmed: publish it, or create and confirm it." % event['purchase'])
+        ready = order.picking_ids.filtered(lambda p: p.state not in ('done', 'cancel') and p.picking_type_code == 'incoming').sorted('id')[:1]
+        if ready:
+            ready.write({'x_mesh_receipt': event['document']})
+            if event.get('location'):
+                place = location(event, event['location'])
+                ready.write({'location_dest_id': place.id})
+                ready.move_ids.filtered(lambda m: m.state not in ('done', 'cancel')).write({'location_dest_id': place.id})
+            return {'model': 'stock.picking', 'id': fulfil(event, ready, 'purchase_line_id').id}
+        note, supplier = 'beyond what was ordered', order.partner_id
+    else:
+        supplier = partner(event, 'supplier')
+    record = picking(event, house.in_type_id, supplier.property_stock_supplier, location(event, event.get('location')),
+                     {'origin': event.get('purchase') or event['document'], 'partner_id': supplier.id, 'x_mesh_receipt': event['document']})
+    return {'model': 'stock.picking', 'id': record.id, 'note': note}
