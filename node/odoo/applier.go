@@ -90,7 +90,10 @@ func (a *Applier) prepare(ctx context.Context) error {
 	a.mu.Lock()
 	a.version = version
 	a.mu.Unlock()
-	ids, err := provisioner{client: a.client, logger: a.logger}.run(ctx)
+	ids, err := (&provisioner{client: a.client, logger: a.logger}).run(ctx)
+	if forbidden(err) { // as it should be: then an administrator did it before
+		ids, err = a.client.ready(ctx)
+	}
 	if err != nil {
 		return blockedOr(err)
 	}
@@ -271,6 +274,11 @@ func blockedOr(err error) error {
 		return fmt.Errorf("%w: %w: check odoo.url, odoo.database, the API key, and that its user may do this", consumer.ErrBlocked, err)
 	}
 	return err
+}
+
+func forbidden(err error) bool {
+	var failed *Error
+	return errors.As(err, &failed) && failed.Status == http.StatusForbidden
 }
 
 // note keeps what keeps the applier from working.

@@ -9,14 +9,35 @@ import (
 	"strings"
 )
 
-// provisioner brings Odoo's database to what the applier needs. Every step looks first and is repeatable.
+// Step is one thing that provisioning does, or would do.
+type Step struct {
+	Action string `json:"action"` // create, change or remove
+	What   string `json:"what"`
+}
+
+func (s Step) String() string { return s.Action + " " + s.What }
+
+// provisioner brings Odoo's database to what the applier needs. Every step looks first and is repeatable. A dry one only says what it
+// would do.
 type provisioner struct {
 	client *Client
 	logger *slog.Logger
+	dry    bool
+	steps  []Step
+}
+
+// step notes what is to be done; false if it is only to be said.
+func (p *provisioner) step(ctx context.Context, action, format string, args ...any) bool {
+	s := Step{Action: action, What: fmt.Sprintf(format, args...)}
+	p.steps = append(p.steps, s)
+	if !p.dry {
+		p.logger.InfoContext(ctx, "odoo: "+s.String())
+	}
+	return !p.dry
 }
 
 // run does what is missing and returns the ids of the server actions, in the order of Actions.
-func (p provisioner) run(ctx context.Context) ([]int64, error) {
+func (p *provisioner) run(ctx context.Context) ([]int64, error) {
 	models, err := p.models(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +59,7 @@ func (p provisioner) run(ctx context.Context) ([]int64, error) {
 }
 
 // models finds the ids of the models the schema names.
-func (p provisioner) models(ctx context.Context) (map[string]int64, error) {
+func (p *provisioner) models(ctx context.Context) (map[string]int64, error) {
 	var names []string
 	for _, m := range schema() {
 		names = append(names, m.name)
@@ -62,7 +83,10 @@ func (p provisioner) models(ctx context.Context) (map[string]int64, error) {
 	return ids, nil
 }
 
-func (p provisioner) makeModel(ctx context.Context, m model) (int64, error) {
+func (p *provisioner) makeModel(ctx context.Context, m model) (int64, error) {
+	if !p.step(ctx, "create", "model %s (%s) with %d fields", m.name, m.label, len(m.fields)) {
+		return 0, nil
+	}
 	var fields []any
 	for _, f := range m.fields {
 		fields = append(fields, []any{0, 0, f.values()})
@@ -71,7 +95,6 @@ func (p provisioner) makeModel(ctx context.Context, m model) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("create model %s: %w", m.name, err)
 	}
-	p.logger.InfoContext(ctx, "odoo: model created", "model", m.name)
 	return ids[0], nil
 }
 
@@ -82,7 +105,7 @@ func (f field) values() map[string]any {
 }
 
 // fields creates those that are missing in one call: each call makes Odoo set up its models anew.
-func (p provisioner) fields(ctx context.Context, models map[string]int64) error {
+func (p *provisioner) fields(ctx context.Context, models map[string]int64) error {
 	var found []struct {
 		Name  string `json:"name"`
 		Model string `json:"model"`
@@ -96,27 +119,23 @@ func (p provisioner) fields(ctx context.Context, models map[string]int64) error 
 		have[f.Model+"."+f.Name] = true
 	}
 	var missing []map[string]any
-	var names []string
 	for _, m := range schema() {
 		for _, f := range m.fields {
-			if models[m.name] == 0 {
-				continue // its app is not installed
+			if models[m.name] == 0 || have[m.name+"."+f.name] {
+				continue // its app is not installed, or a dry run has not made its model
 			}
-			if !have[m.name+"."+f.name] {
-				values := f.values()
-				values["model_id"] = models[m.name]
-				missing = append(missing, values)
-				names = append(names, m.name+"."+f.name)
-			}
+			p.step(ctx, "create", "field %s.%s (%s)", m.name, f.name, f.label)
+			values := f.values()
+			values["model_id"] = models[m.name]
+			missing = append(missing, values)
 		}
 	}
-	if len(missing) == 0 {
+	if len(missing) == 0 || p.dry {
 		return nil
 	}
 	if _, err := p.client.Create(ctx, "ir.model.fields", missing...); err != nil {
 		return fmt.Errorf("create fields: %w", err)
 	}
-	p.logger.InfoContext(ctx, "odoo: fields created", "fields", strings.Join(names, " "))
 	return nil
 }
 
@@ -129,8 +148,8 @@ func keys(m map[string]int64) []string {
 	return names
 }
 
-// access lets every internal user read plantmesh's own models; only the server action writes them.
-func (p provisioner) access(ctx context.Context, models map[string]int64) error {
+// access lets every internal user read plantmesh's own models; only the server actions write them.
+func (p *provisioner) access(ctx context.Context, models map[string]int64) error {
 	for _, m := range schema() {
 		if !m.own {
 			continue
@@ -139,10 +158,10 @@ func (p provisioner) access(ctx context.Context, models map[string]int64) error 
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		if n > 0 || !p.step(ctx, "create", "access right: internal users may read %s", m.name) {
 			continue
 		}
-		group, err := p.internalUsers(ctx)
+		group, err := p.client.reference(ctx, "base.group_user")
 		if err != nil {
 			return err
 		}
@@ -153,27 +172,35 @@ func (p provisioner) access(ctx context.Context, models map[string]int64) error 
 		if err != nil {
 			return fmt.Errorf("create read access to %s: %w", m.name, err)
 		}
-		p.logger.InfoContext(ctx, "odoo: read access created", "model", m.name)
 	}
 	return nil
 }
 
-func (p provisioner) internalUsers(ctx context.Context) (int64, error) {
+// reference finds the record with an external id.
+func (c *Client) reference(ctx context.Context, external string) (int64, error) {
+	module, name, _ := strings.Cut(external, ".")
 	var found []struct {
 		ResID int64 `json:"res_id"`
 	}
-	domain := []any{[]any{"module", "=", "base"}, []any{"name", "=", "group_user"}}
-	if err := p.client.SearchRead(ctx, "ir.model.data", domain, []string{"res_id"}, 1, &found); err != nil {
+	domain := []any{[]any{"module", "=", module}, []any{"name", "=", name}}
+	if err := c.SearchRead(ctx, "ir.model.data", domain, []string{"res_id"}, 1, &found); err != nil {
 		return 0, err
 	}
 	if len(found) == 0 {
-		return 0, &setupError{"Odoo has no group base.group_user: this is not an Odoo database of version 19"}
+		return 0, &setupError{fmt.Sprintf("Odoo has no %s: this is not an Odoo database of version 19, or its app is not installed", external)}
 	}
 	return found[0].ResID, nil
 }
 
-// actions puts the code into Odoo, replaces older versions, and refuses to work beside newer ones.
-func (p provisioner) actions(ctx context.Context, production int64) ([]int64, error) {
+// installedAction is a server action as Odoo has it.
+type installedAction struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	Code string `json:"code"`
+}
+
+// installed finds all actions that plantmesh made, former ones too, by name.
+func (p *provisioner) installed(ctx context.Context) (map[string][]installedAction, error) {
 	names := []string{formerAction}
 	for _, a := range Actions() {
 		names = append(names, a.Name)
@@ -186,38 +213,38 @@ func (p provisioner) actions(ctx context.Context, production int64) ([]int64, er
 	for _, f := range found {
 		have[f.Name] = append(have[f.Name], f)
 	}
-	if len(found) == 0 {
+	return have, nil
+}
+
+// actions puts the code into Odoo, replaces older versions, and refuses to work beside newer ones.
+func (p *provisioner) actions(ctx context.Context, production int64) ([]int64, error) {
+	have, err := p.installed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(have) == 0 {
 		if err := p.indexes(ctx, production); err != nil {
 			return nil, err
 		}
 	}
 	ids := make([]int64, len(Actions()))
 	for i, a := range Actions() {
-		var err error
 		if ids[i], err = p.action(ctx, production, a, have[a.Name]); err != nil {
 			return nil, err
 		}
 	}
 	for _, former := range have[formerAction] {
-		if _, err := ActionVersion(former.Code); err != nil {
+		if _, err := ActionVersion(former.Code); err != nil || !p.step(ctx, "remove", "server action %q of an earlier version", formerAction) {
 			continue // somebody's own
 		}
 		if err := p.client.Call(ctx, "ir.actions.server", "unlink", Args{"ids": []int64{former.ID}}, nil); err != nil {
 			return nil, fmt.Errorf("remove the former server action: %w", err)
 		}
-		p.logger.InfoContext(ctx, "odoo: former server action removed", "id", former.ID)
 	}
 	return ids, nil
 }
 
-// installedAction is a server action as Odoo has it.
-type installedAction struct {
-	ID   int64  `json:"id"`
-	Name string `json:"name"`
-	Code string `json:"code"`
-}
-
-func (p provisioner) action(ctx context.Context, production int64, a Action, have []installedAction) (int64, error) {
+func (p *provisioner) action(ctx context.Context, production int64, a Action, have []installedAction) (int64, error) {
 	switch {
 	case len(have) > 1:
 		return 0, &setupError{fmt.Sprintf("Odoo has several server actions named %q: delete all but one", a.Name)}
@@ -226,7 +253,7 @@ func (p provisioner) action(ctx context.Context, production int64, a Action, hav
 	}
 	id, code := have[0].ID, have[0].Code
 	if strings.TrimSpace(code) == strings.TrimSpace(a.Code) {
-		return id, nil
+		return id, p.register(ctx, a, id)
 	}
 	installed, err := ActionVersion(code)
 	if err != nil {
@@ -235,43 +262,65 @@ func (p provisioner) action(ctx context.Context, production int64, a Action, hav
 	if installed > actionVersion {
 		return 0, &setupError{fmt.Sprintf("the server action %q in Odoo has version %d, this node brings %d: upgrade this node", a.Name, installed, actionVersion)}
 	}
+	if !p.step(ctx, "change", "server action %q from version %d to %d", a.Name, installed, actionVersion) {
+		return id, nil
+	}
 	if err := p.client.Write(ctx, "ir.actions.server", []int64{id}, map[string]any{"code": a.Code}); err != nil {
 		return 0, fmt.Errorf("update server action %q: %w", a.Name, err)
 	}
-	p.logger.InfoContext(ctx, "odoo: server action updated", "name", a.Name, "id", id, "from_version", installed, "to_version", actionVersion)
-	return id, nil
+	return id, p.register(ctx, a, id)
 }
 
-func (p provisioner) makeAction(ctx context.Context, production int64, a Action) (int64, error) {
+func (p *provisioner) makeAction(ctx context.Context, production int64, a Action) (int64, error) {
+	if !p.step(ctx, "create", "server action %q, version %d", a.Name, actionVersion) {
+		return 0, nil
+	}
 	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{"name": a.Name, "model_id": production, "state": "code", "code": a.Code})
 	if err != nil {
 		return 0, fmt.Errorf("create server action %q: %w", a.Name, err)
 	}
-	p.logger.InfoContext(ctx, "odoo: server action created", "name", a.Name, "id", ids[0])
-	return ids[0], nil
+	return ids[0], p.register(ctx, a, ids[0])
+}
+
+// register has an action note itself where every user may read which actions there are: only administrators may read these.
+func (p *provisioner) register(ctx context.Context, a Action, id int64) error {
+	have, err := p.client.registered(ctx)
+	if err != nil || have[a.Name] == (registration{id, a.fingerprint()}) || !p.step(ctx, "change", "register of server actions: %q", a.Name) {
+		return err
+	}
+	context := map[string]any{"mesh": map[string]any{"register": map[string]any{"name": a.Name, "action": id, "fingerprint": a.fingerprint()}}}
+	if err := p.client.Call(ctx, "ir.actions.server", "run", Args{"ids": []int64{id}, "context": context}, nil); err != nil {
+		return fmt.Errorf("register server action %q: %w", a.Name, err)
+	}
+	return nil
 }
 
 // indexes runs an action that makes the unique indexes, and removes it again. It comes before the other actions, which are
 // only there once they are.
-func (p provisioner) indexes(ctx context.Context, production int64) error {
-	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{
-		"name": "plantmesh: indexes", "model_id": production, "state": "code", "code": indexCode,
-	})
-	if err != nil {
-		return fmt.Errorf("create unique indexes: %w", err)
+func (p *provisioner) indexes(ctx context.Context, production int64) error {
+	if !p.step(ctx, "create", "unique indexes on %s and %s", ModelFence, ModelApplied) {
+		return nil
 	}
 	var result struct {
 		Indexes int `json:"indexes"`
 	}
-	run := p.client.Call(ctx, "ir.actions.server", "run", Args{"ids": ids}, &result)
-	if run == nil && result.Indexes != 2 {
-		run = &setupError{fmt.Sprintf("Odoo made %d of 2 unique indexes", result.Indexes)}
-	}
-	if err := errors.Join(run, p.client.Call(ctx, "ir.actions.server", "unlink", Args{"ids": ids}, nil)); err != nil {
+	if err := p.client.runOnce(ctx, production, "plantmesh: indexes", indexCode, &result); err != nil {
 		return fmt.Errorf("create unique indexes: %w", err)
 	}
-	p.logger.InfoContext(ctx, "odoo: unique indexes created", "models", ModelFence+" "+ModelApplied)
+	if result.Indexes != 2 {
+		return &setupError{fmt.Sprintf("Odoo made %d of 2 unique indexes", result.Indexes)}
+	}
 	return nil
+}
+
+// runOnce makes a server action on a model, runs it, and removes it again.
+func (c *Client) runOnce(ctx context.Context, model int64, name, code string, out any) error {
+	ids, err := c.Create(ctx, "ir.actions.server", map[string]any{"name": name, "model_id": model, "state": "code", "code": code})
+	if err != nil {
+		return err
+	}
+	run := c.Call(ctx, "ir.actions.server", "run", Args{"ids": ids}, out)
+	return errors.Join(run, c.Call(ctx, "ir.actions.server", "unlink", Args{"ids": ids}, nil))
 }
 
 // setupError is a fault of Odoo's setup that no retry mends.

@@ -7,6 +7,8 @@ const (
 	ModelFence   = "x_mesh_fence"   // one row a stream and subject: the last offset applied
 	ModelApplied = "x_mesh_applied" // one row an event applied: the journal
 	ModelHold    = "x_mesh_hold"    // one row a quality hold
+
+	ModelRegister = "x_mesh_register" // one row a server action
 )
 
 // formerAction is the one server action of version 1, which made all effects.
@@ -56,6 +58,11 @@ func schema() []model {
 			{name: "x_everything", label: "All of it", kind: "boolean"},
 			{name: "x_open", label: "In place", kind: "boolean"},
 			{name: "x_reason", label: "Reason", kind: "char"},
+		}},
+		{name: ModelRegister, label: "Mesh: server actions", own: true, order: "id", fields: []field{
+			{name: "x_name", label: "Name", kind: "char"},
+			{name: "x_action", label: "Id of the action", kind: "integer"},
+			{name: "x_fingerprint", label: "Fingerprint of its code", kind: "char"},
 		}},
 		{name: "mrp.production", fields: []field{
 			{name: "x_mesh_order", label: "Mesh: order", kind: "char", index: true, help: "Order of the plant; its parts share it"},

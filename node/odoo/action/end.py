@@ -1,5 +1,7 @@
 results = []
-for event in mesh['events']:
+if mesh.get('register'):
+    enlist(mesh['register'])
+for event in mesh.get('events') or []:
     if fence(event):
         result = dict(journal(event), status='duplicate')
     else:

@@ -41,3 +41,14 @@ def guard(key):
     """Makes transactions that touch the same key wait for one another; the later one starts again with a fresh view."""
     env.cr.execute("""INSERT INTO x_mesh_fence (x_key, x_seq) VALUES (%s, '1')
                       ON CONFLICT (x_key) DO UPDATE SET x_seq = (x_mesh_fence.x_seq::bigint + 1)::text""", ['guard ' + key])
+
+
+def enlist(entry):
+    """Notes an action where every user may read which there are. Only an administrator, who may change actions, notes one."""
+    env['ir.actions.server'].browse(entry['action']).check_access('write')
+    found = env['x_mesh_register'].sudo().search([('x_name', '=', entry['name'])])
+    values = {'x_name': entry['name'], 'x_action': entry['action'], 'x_fingerprint': entry['fingerprint']}
+    if found:
+        found.write(values)
+    else:
+        found.create(values)

@@ -11,5 +11,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRealOdooKeepsTheContract(t *testing.T) {
-	odootest.Run(t, odootest.FromEnvironment(t))
+	odootest.Run(t, odootest.FromEnvironment(t).Provision(t))
+}
+
+func TestRealOdooIsSetUpAndCleanedUpByAnAdministrator(t *testing.T) {
+	odootest.RunSetup(t, odootest.FreshFromEnvironment(t))
 }

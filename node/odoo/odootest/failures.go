@@ -23,7 +23,7 @@ func provisioningIsRepeatable(t *testing.T, target Target) {
 			t.Errorf("the code of %q in Odoo is not this node's", ours.Name)
 		}
 	}
-	for _, model := range []string{odoo.ModelFence, odoo.ModelApplied, odoo.ModelHold} {
+	for _, model := range []string{odoo.ModelFence, odoo.ModelApplied, odoo.ModelHold, odoo.ModelRegister} {
 		p.one("ir.model", where("model", model), "name")
 	}
 }

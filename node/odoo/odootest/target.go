@@ -19,6 +19,22 @@ import (
 // Target is an Odoo to test against.
 type Target struct {
 	URL, Database, Key string
+
+	Connector string // key of the user that applies; empty: Key, which prepares and reads in any case
+}
+
+// Provision sets the target up, and makes a key for the user that applies, who may do no more than it needs.
+func (t Target) Provision(test *testing.T) Target {
+	test.Helper()
+	admin, err := odoo.NewAdministrator(t.Config(), t.Key, "", slog.New(slog.DiscardHandler))
+	if err != nil {
+		test.Fatal(err)
+	}
+	defer admin.Close()
+	if _, t.Connector, err = admin.Provision(test.Context(), true); err != nil {
+		test.Fatal(err)
+	}
+	return t
 }
 
 // FromEnvironment is the real Odoo that ODOO_URL, ODOO_DB and ODOO_API_KEY name. It skips the test where they are not set.
@@ -27,6 +43,16 @@ func FromEnvironment(t *testing.T) Target {
 	target := Target{URL: os.Getenv("ODOO_URL"), Database: os.Getenv("ODOO_DB"), Key: os.Getenv("ODOO_API_KEY")}
 	if target.URL == "" || target.Database == "" || target.Key == "" {
 		t.Skip("NOT RUN against a real Odoo: set ODOO_URL, ODOO_DB and ODOO_API_KEY (deploy/dev/odoo-up prints them)")
+	}
+	return target
+}
+
+// FreshFromEnvironment is a database of that Odoo which nobody has set up, named by ODOO_FRESH_DB. It skips the test where that is not set.
+func FreshFromEnvironment(t *testing.T) Target {
+	t.Helper()
+	target := FromEnvironment(t)
+	if target.Database = os.Getenv("ODOO_FRESH_DB"); target.Database == "" {
+		t.Skip("NOT RUN against a real Odoo: set ODOO_FRESH_DB to a database that plantmesh has not set up")
 	}
 	return target
 }
@@ -70,6 +96,9 @@ func newPlant(t *testing.T, target Target, change ...func(*odoo.Config)) *plant 
 func (p *plant) newApplier(change ...func(*odoo.Config)) *odoo.Applier {
 	p.t.Helper()
 	cfg := p.target.Config()
+	if p.target.Connector != "" {
+		cfg.APIKey = p.target.Connector
+	}
 	for _, c := range change {
 		c(&cfg)
 	}

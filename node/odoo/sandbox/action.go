@@ -42,7 +42,14 @@ type applier struct {
 
 func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (any, error) {
 	var context struct {
-		Mesh *odoo.Batch `json:"mesh"`
+		Mesh *struct {
+			odoo.Batch
+			Register *struct {
+				Name        string `json:"name"`
+				Action      int64  `json:"action"`
+				Fingerprint string `json:"fingerprint"`
+			} `json:"register"`
+		} `json:"mesh"`
 	}
 	if len(raw) > 0 {
 		if err := json.Unmarshal(raw, &context); err != nil {
@@ -52,7 +59,10 @@ func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (any, erro
 	if context.Mesh == nil {
 		return nil, refuse("This action is run by plantmesh, with the events to apply. It does nothing by hand.")
 	}
-	a := &applier{call: x, batch: *context.Mesh, kinds: kinds}
+	a := &applier{call: x, batch: context.Mesh.Batch, kinds: kinds}
+	if r := context.Mesh.Register; r != nil {
+		a.define(odoo.ModelRegister, "x_name", r.Name, map[string]any{"x_action": r.Action, "x_fingerprint": r.Fingerprint})
+	}
 	results := make([]odoo.Result, 0, len(a.batch.Events))
 	for _, e := range a.batch.Events {
 		result, err := a.apply(e)

@@ -1,0 +1,63 @@
+package odoo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// registration is what the register in Odoo says of a server action.
+type registration struct {
+	id          int64
+	fingerprint string // of its code
+}
+
+func (a Action) fingerprint() string {
+	hash := sha256.Sum256([]byte(a.Code))
+	return hex.EncodeToString(hash[:16])
+}
+
+// registered reads the register, which every internal user may. It is empty where nothing is provisioned.
+func (c *Client) registered(ctx context.Context) (map[string]registration, error) {
+	var found []struct {
+		Name        text  `json:"x_name"`
+		Action      int64 `json:"x_action"`
+		Fingerprint text  `json:"x_fingerprint"`
+	}
+	err := c.SearchRead(ctx, ModelRegister, []any{}, []string{"x_name", "x_action", "x_fingerprint"}, 0, &found)
+	var failed *Error
+	if errors.As(err, &failed) && failed.Status == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]registration{}
+	for _, f := range found {
+		all[string(f.Name)] = registration{f.Action, string(f.Fingerprint)}
+	}
+	return all, nil
+}
+
+// ready returns the ids of the server actions, for a user that may not set Odoo up. The error says who may.
+func (c *Client) ready(ctx context.Context) ([]int64, error) {
+	have, err := c.registered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int64, len(Actions()))
+	for i, a := range Actions() {
+		switch known, ok := have[a.Name]; {
+		case !ok:
+			return nil, &setupError{fmt.Sprintf("Odoo lacks the server action %q, and this user may not make it: run `plantmesh odoo provision` with an administrator's key", a.Name)}
+		case known.fingerprint != a.fingerprint():
+			return nil, &setupError{fmt.Sprintf("the server action %q in Odoo is not the one that this node brings, and this user may not change it: run `plantmesh odoo provision` "+
+				"of this version with an administrator's key", a.Name)}
+		default:
+			ids[i] = known.id
+		}
+	}
+	return ids, nil
+}
