@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -97,35 +99,35 @@ func (a *Applier) prepare(ctx context.Context) error {
 	if err != nil {
 		return blockedOr(err)
 	}
-	if err := a.checkSites(ctx); err != nil {
+	faults, err := a.client.missingWarehouses(ctx, a.cfg)
+	if err := errors.Join(append(faults, err)...); err != nil {
 		return blockedOr(err)
 	}
 	a.actions.Store(&ids)
 	return nil
 }
 
-// checkSites finds every warehouse that the mapping names and Odoo does not have.
-func (a *Applier) checkSites(ctx context.Context) error {
+// missingWarehouses finds every warehouse that the mapping names and Odoo does not have.
+func (c *Client) missingWarehouses(ctx context.Context, cfg Config) (faults []error, err error) {
 	var found []struct {
 		Code string `json:"code"`
 	}
-	if err := a.client.SearchRead(ctx, "stock.warehouse", []any{}, []string{"code"}, 0, &found); err != nil {
-		return err
+	if err := c.SearchRead(ctx, "stock.warehouse", []any{}, []string{"code"}, 0, &found); err != nil {
+		return nil, err
 	}
 	have := map[string]bool{"": len(found) > 0}
 	for _, w := range found {
 		have[w.Code] = true
 	}
-	var faults []error
-	if !have[a.cfg.Warehouse] {
-		faults = append(faults, &setupError{fmt.Sprintf("odoo.warehouse %q: Odoo has no warehouse with this code: create it, or name another", a.cfg.Warehouse)})
+	if !have[cfg.Warehouse] {
+		faults = append(faults, &setupError{fmt.Sprintf("odoo.warehouse %q: Odoo has no warehouse with this code: create it, or name another", cfg.Warehouse)})
 	}
-	for site, s := range a.cfg.Sites {
-		if !have[s.Warehouse] {
-			faults = append(faults, &setupError{fmt.Sprintf("odoo.sites.%s.warehouse %q: Odoo has no warehouse with this code: create it, or name another", site, s.Warehouse)})
+	for _, site := range slices.Sorted(maps.Keys(cfg.Sites)) {
+		if code := cfg.Sites[site].Warehouse; !have[code] {
+			faults = append(faults, &setupError{fmt.Sprintf("odoo.sites.%s.warehouse %q: Odoo has no warehouse with this code: create it, or name another", site, code)})
 		}
 	}
-	return errors.Join(faults...)
+	return faults, nil
 }
 
 // Handle applies one event.

@@ -152,27 +152,37 @@ func (c *Client) Count(ctx context.Context, model string, domain []any) (int, er
 
 // Version asks for the server's version; it needs neither a key nor a database.
 func (c *Client) Version(ctx context.Context) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath("web", "version").String(), nil)
-	if err != nil {
-		return "", fmt.Errorf("odoo version: %w", err)
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return "", fmt.Errorf("odoo version: %w", withoutAddress(err))
-	}
-	defer response.Body.Close()
+	version, _, err := c.version(ctx)
+	return version, err
+}
+
+// version also tells the time by the server's clock; zero if it does not say.
+func (c *Client) version(ctx context.Context) (string, time.Time, error) {
 	var v struct {
 		Version string `json:"version"`
 	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath("web", "version").String(), nil)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("odoo version: %w", err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("odoo version: %w", withoutAddress(err))
+	}
+	defer response.Body.Close()
 	reply, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
 	if err != nil {
-		return "", fmt.Errorf("odoo version: %w", err)
+		return "", time.Time{}, fmt.Errorf("odoo version: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("odoo version: %w", decodeError(response.StatusCode, reply))
+		return "", time.Time{}, fmt.Errorf("odoo version: %w", decodeError(response.StatusCode, reply))
 	}
 	if err := json.Unmarshal(reply, &v); err != nil || v.Version == "" {
-		return "", fmt.Errorf("odoo version: the server at %s does not answer as Odoo 19 does: check odoo.url", c.base.Host)
+		return "", time.Time{}, fmt.Errorf("odoo version: the server at %s does not answer as Odoo 19 does: check odoo.url", c.base.Host)
 	}
-	return v.Version, nil
+	date, err := http.ParseTime(response.Header.Get("Date"))
+	if err != nil {
+		date = time.Time{}
+	}
+	return v.Version, date, nil
 }

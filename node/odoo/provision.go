@@ -31,7 +31,7 @@ func (p *provisioner) step(ctx context.Context, action, format string, args ...a
 	s := Step{Action: action, What: fmt.Sprintf(format, args...)}
 	p.steps = append(p.steps, s)
 	if !p.dry {
-		p.logger.InfoContext(ctx, "odoo: "+s.String())
+		p.logger.InfoContext(ctx, "odoo is set up", "action", s.Action, "what", s.What)
 	}
 	return !p.dry
 }
@@ -253,7 +253,7 @@ func (p *provisioner) action(ctx context.Context, production int64, a Action, ha
 	}
 	id, code := have[0].ID, have[0].Code
 	if strings.TrimSpace(code) == strings.TrimSpace(a.Code) {
-		return id, p.register(ctx, a, id)
+		return id, p.register(ctx, a, id, false)
 	}
 	installed, err := ActionVersion(code)
 	if err != nil {
@@ -268,7 +268,7 @@ func (p *provisioner) action(ctx context.Context, production int64, a Action, ha
 	if err := p.client.Write(ctx, "ir.actions.server", []int64{id}, map[string]any{"code": a.Code}); err != nil {
 		return 0, fmt.Errorf("update server action %q: %w", a.Name, err)
 	}
-	return id, p.register(ctx, a, id)
+	return id, p.register(ctx, a, id, true)
 }
 
 func (p *provisioner) makeAction(ctx context.Context, production int64, a Action) (int64, error) {
@@ -279,13 +279,14 @@ func (p *provisioner) makeAction(ctx context.Context, production int64, a Action
 	if err != nil {
 		return 0, fmt.Errorf("create server action %q: %w", a.Name, err)
 	}
-	return ids[0], p.register(ctx, a, ids[0])
+	return ids[0], p.register(ctx, a, ids[0], true)
 }
 
-// register has an action note itself where every user may read which actions there are: only administrators may read these.
-func (p *provisioner) register(ctx context.Context, a Action, id int64) error {
+// register has an action note itself where every user may read which actions there are: only administrators may read these. That goes
+// without saying for one that was just made or changed.
+func (p *provisioner) register(ctx context.Context, a Action, id int64, silent bool) error {
 	have, err := p.client.registered(ctx)
-	if err != nil || have[a.Name] == (registration{id, a.fingerprint()}) || !p.step(ctx, "change", "register of server actions: %q", a.Name) {
+	if err != nil || have[a.Name] == (registration{id, a.fingerprint()}) || !silent && !p.step(ctx, "change", "register of server actions: %q", a.Name) {
 		return err
 	}
 	context := map[string]any{"mesh": map[string]any{"register": map[string]any{"name": a.Name, "action": id, "fingerprint": a.fingerprint()}}}

@@ -33,10 +33,8 @@ func RunSetup(t *testing.T, target Target) {
 	if key == "" {
 		t.Fatal("no key for the new user")
 	}
-	for _, s := range plan { // more is done: each action that is made notes itself in the register
-		if !slices.Contains(done, s) {
-			t.Errorf("planned, but not done: %s", s)
-		}
+	if !slices.Equal(plan, done) {
+		t.Errorf("planned %v, did %v", plan, done)
 	}
 	if steps, again, err := admin.Provision(t.Context(), false); err != nil || len(steps) != 0 || again != "" {
 		t.Errorf("once more: %v, key %q, %v, want nothing to do", steps, again, err)
@@ -44,6 +42,16 @@ func RunSetup(t *testing.T, target Target) {
 
 	connector := target
 	connector.Key = key
+	cfg := connector.Config()
+	findings, err := odoo.Check(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		if !f.OK {
+			t.Errorf("the check finds %+v", f)
+		}
+	}
 	connectorApplies(t, target, connector)
 
 	if n, err := admin.Journal(t.Context()); err != nil || n == 0 {

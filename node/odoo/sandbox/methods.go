@@ -24,6 +24,8 @@ var anyModel = map[string]signature{
 	"search_read":          {optional: []string{"domain", "fields", "offset", "limit", "order"}, run: (*call).searchRead},
 	"search_count":         {required: []string{"domain"}, optional: []string{"limit"}, run: (*call).searchCount},
 	"formatted_read_group": {required: []string{"domain"}, optional: []string{"groupby", "aggregates", "limit", "order"}, run: (*call).readGroup},
+	"fields_get":           {optional: []string{"allfields", "attributes"}, run: (*call).fieldsGet},
+	"has_access":           {required: []string{"operation"}, onRecords: true, run: func(*call, *table, *request) (any, error) { return true, nil }},
 	"create":               {required: []string{"vals_list"}, run: (*call).create},
 	"read":                 {optional: []string{"fields"}, onRecords: true, run: (*call).read},
 	"write":                {required: []string{"vals"}, onRecords: true, run: (*call).write},
@@ -96,6 +98,17 @@ func (x *call) searchRead(t *table, q *request) (any, error) {
 		return nil, err
 	}
 	return x.render(t, rows, q.Fields)
+}
+
+// fieldsGet tells of numbers how many digits they have.
+func (x *call) fieldsGet(t *table, _ *request) (any, error) {
+	fields := map[string]any{}
+	for name, f := range t.fields {
+		if fields[name] = map[string]any{}; f.kind == float {
+			fields[name] = map[string]any{"digits": []int{16, 2}}
+		}
+	}
+	return fields, nil
 }
 
 func (x *call) searchCount(t *table, q *request) (any, error) {

@@ -1,0 +1,208 @@
+package odoo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Finding is what a check found out.
+type Finding struct {
+	OK    bool   `json:"ok"`
+	About string `json:"about"`
+	Text  string `json:"text"` // what is so and, if that is not right, what to do
+}
+
+// maxClockSkew is how far Odoo's clock may be off before a check says so.
+const maxClockSkew = 5 * time.Second
+
+// needs are what the effects do to Odoo's records.
+var needs = []struct {
+	model, operation string
+	app              string // that has the model; without it, the events have no effect
+	events           string
+}{
+	{"mrp.production", "write", "Manufacturing", "production orders"},
+	{"mrp.production", "create", "Manufacturing", "production orders"},
+	{"mrp.workorder", "create", "Manufacturing", "OperationReported"},
+	{"mrp.workcenter.productivity", "create", "Manufacturing", "OperationReported, DowntimeStarted"},
+	{"mrp.bom", "create", "Manufacturing", "BillOfMaterialsChanged"},
+	{"mrp.workcenter", "create", "Manufacturing", "WorkCenterChanged"},
+	{"stock.move", "create", "Inventory", "stock, holds, transfers"},
+	{"stock.scrap", "create", "Inventory", "ScrapReported"},
+	{"stock.lot", "create", "Inventory", "lots and serial numbers"},
+	{"stock.location", "create", "Inventory", "holds, create_missing: locations"},
+	{"stock.picking", "create", "Inventory", "transfers, shipments, receipts"},
+	{"product.product", "create", "Inventory", "ItemChanged, create_missing: items"},
+	{"uom.uom", "create", "Inventory", "UnitChanged"},
+	{"res.partner", "create", "Contacts", "SupplierChanged, CustomerChanged"},
+	{"purchase.order", "create", "Purchase", "PurchaseOrderIssued, GoodsReceived"},
+	{"sale.order", "write", "Sales", "ShipmentConfirmed of sales orders"},
+	{"account.move", "create", "Invoicing", "PostingPrepared"},
+	{"maintenance.request", "create", "Maintenance", "MaintenanceRequested"},
+}
+
+// Check looks at everything that applying needs, with the node's own key, and changes nothing. It goes on after what is wrong, so that one run
+// names it all; only an Odoo that does not answer, or does not know the key, ends it. The error is the context's.
+func Check(ctx context.Context, cfg Config) ([]Finding, error) {
+	if err := cfg.Validate(); err != nil {
+		return []Finding{{About: "configuration", Text: err.Error()}}, nil
+	}
+	key, err := cfg.key()
+	if err != nil {
+		return []Finding{{About: "key", Text: err.Error()}}, nil
+	}
+	client, err := NewClient(cfg.URL, cfg.Database, key)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	c := &checker{cfg: cfg, client: client}
+	if c.server(ctx) && c.user(ctx) {
+		c.setup(ctx)
+		c.rights(ctx)
+		c.sites(ctx)
+		c.precision(ctx)
+	}
+	return c.findings, ctx.Err()
+}
+
+type checker struct {
+	cfg      Config
+	client   *Client
+	findings []Finding
+}
+
+func (c *checker) good(about, format string, args ...any) {
+	c.findings = append(c.findings, Finding{OK: true, About: about, Text: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) bad(about, format string, args ...any) {
+	c.findings = append(c.findings, Finding{About: about, Text: fmt.Sprintf(format, args...)})
+}
+
+// server looks at address, version and clock.
+func (c *checker) server(ctx context.Context) bool {
+	before := time.Now()
+	version, date, err := c.client.version(ctx)
+	if err != nil {
+		c.bad("server", "%v: check odoo.url, and that Odoo runs and can be reached from here", err)
+		return false
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(version, "saas~"), ".")
+	if major, err := strconv.Atoi(first); err != nil || major < 19 {
+		c.bad("server", "%s is Odoo %s: this version of plantmesh needs 19 or later, which has the JSON-2 API", c.cfg.URL, version)
+		return false
+	}
+	c.good("server", "%s is Odoo %s", c.cfg.URL, version)
+	// The date of a reply is cut to seconds, and as old as the reply.
+	skew := date.Sub(before)
+	switch {
+	case date.IsZero():
+		c.bad("clock", "Odoo's reply has no date, so its clock cannot be compared")
+	case skew > maxClockSkew || skew < -maxClockSkew-time.Second:
+		c.bad("clock", "Odoo's clock differs from this machine's by %s: have both follow a time server, or times in the books are wrong", skew.Round(time.Second))
+	default:
+		c.good("clock", "within %s of this machine's", maxClockSkew)
+	}
+	return true
+}
+
+// user looks at database and key.
+func (c *checker) user(ctx context.Context) bool {
+	var who struct {
+		UID int64 `json:"uid"`
+	}
+	err := c.client.Call(ctx, "res.users", "context_get", nil, &who)
+	var failed *Error
+	switch {
+	case err == nil:
+		c.good("user", "the key is of user %d in database %s", who.UID, c.cfg.Database)
+		return true
+	case errors.As(err, &failed) && failed.Status == http.StatusNotFound:
+		c.bad("database", "the server has no database %q, or does not serve it under this address: check odoo.database", c.cfg.Database)
+	case errors.As(err, &failed) && failed.Status == http.StatusUnauthorized:
+		c.bad("key", "Odoo does not know the API key, or it has expired: make a new one, `plantmesh odoo provision --new-key` does")
+	default:
+		c.bad("user", "%v", err)
+	}
+	return false
+}
+
+// setup looks at what provisioning makes.
+func (c *checker) setup(ctx context.Context) {
+	ids, err := c.client.ready(ctx)
+	if err != nil {
+		c.bad("setup", "%v", err)
+		return
+	}
+	c.good("setup", "%d server actions of version %d are in place", len(ids), actionVersion)
+	for i, a := range Actions() {
+		args := Args{"ids": []int64{ids[i]}, "context": map[string]any{"mesh": Batch{Create: []string{}, Events: []Effect{}}}}
+		if err := c.client.Call(ctx, "ir.actions.server", "run", args, nil); err != nil {
+			c.bad("setup", "server action %q does not run: %v", a.Name, err)
+		}
+	}
+}
+
+// rights asks for each model whether the user may do what the effects do.
+func (c *checker) rights(ctx context.Context) {
+	missing := map[string]bool{}
+	refused := 0
+	for _, n := range needs {
+		var may bool
+		err := c.client.Call(ctx, n.model, "has_access", Args{"ids": []int64{}, "operation": n.operation}, &may)
+		var failed *Error
+		switch {
+		case errors.As(err, &failed) && failed.Status == http.StatusNotFound:
+			if !missing[n.app] {
+				missing[n.app] = true
+				c.bad("app "+n.app, "it is not installed: %s cannot be applied, and will be parked. Install it, or publish none of these", n.events)
+			}
+		case err != nil:
+			c.bad("rights", "%v", err)
+			return
+		case !may:
+			refused++
+			c.bad("rights", "the user may not %s %s (%s): put it into the group %q, which `plantmesh odoo provision` makes", n.operation, n.model, n.events, ConnectorGroup)
+		}
+	}
+	if refused == 0 {
+		c.good("rights", "the user may do what the effects need")
+	}
+}
+
+// sites looks for the warehouse of every site.
+func (c *checker) sites(ctx context.Context) {
+	faults, err := c.client.missingWarehouses(ctx, c.cfg)
+	switch {
+	case err != nil:
+		c.bad("sites", "%v", err)
+	case len(faults) == 0:
+		c.good("sites", "the warehouses of all %d sites that are named are there, and that of the others", len(c.cfg.Sites))
+	}
+	for _, f := range faults {
+		c.bad("sites", "%v", f)
+	}
+}
+
+// precision says how exactly Odoo keeps quantities.
+func (c *checker) precision(ctx context.Context) {
+	var fields struct {
+		Quantity struct {
+			Digits []int `json:"digits"`
+		} `json:"product_qty"`
+	}
+	args := Args{"allfields": []string{"product_qty"}, "attributes": []string{"digits"}}
+	if err := c.client.Call(ctx, "mrp.production", "fields_get", args, &fields); err != nil {
+		c.bad("precision", "%v", err)
+		return
+	}
+	if digits := fields.Quantity.Digits; len(digits) == 2 {
+		c.good("precision", "Odoo keeps quantities to %d digits behind the point (decimal precision Product Unit); what is finer is rounded", digits[1])
+	}
+}
