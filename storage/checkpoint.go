@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -176,6 +177,11 @@ func (l *Log) Checkpoints(s plantmesh.StreamName, i plantmesh.Incarnation, after
 //
 // Errors: plantmesh.ErrChainDiverged if the history held is another; *plantmesh.OffsetError behind the head; ErrNotBlockBoundary.
 func (l *Log) PutCheckpoint(ctx context.Context, c plantmesh.Checkpoint) error {
+	l.replicas.open.RLock()
+	defer l.replicas.open.RUnlock()
+	if l.replicas.closed {
+		return fmt.Errorf("checkpoint of %s: %w", c.Stream, plantmesh.ErrShuttingDown)
+	}
 	writer := l.replicas.writer(c.Stream)
 	writer.Lock()
 	defer writer.Unlock()
@@ -208,17 +214,15 @@ func (l *Log) PutCheckpoint(ctx context.Context, c plantmesh.Checkpoint) error {
 		}
 	}
 	record := []signedRecord{{offset: c.Offset, stored: stored, signed: c.Signed}}
-	batch := l.db.NewBatch()
-	defer batch.Close()
-	if err := signed.put(batch, st.number, record); err != nil {
-		return err
-	}
 	if err := l.Err(); err != nil {
 		return err
 	}
-	if err := batch.Commit(pebble.NoSync); err != nil {
-		l.fail(&failure{dir: l.dir, cause: err})
-		return l.Err()
+	batch := l.db.NewBatch()
+	if err := signed.put(batch, st.number, record); err != nil {
+		return errors.Join(err, batch.Close())
+	}
+	if err := l.commitAs(batch, pebble.NoSync); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	st.signed.add(record)

@@ -2,9 +2,9 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/plantmesh/plantmesh"
@@ -73,8 +73,13 @@ func (l *Log) recoverable(p *progress) error {
 // CloseIncarnation says that an incarnation of one of this site's own streams, which may not be held here yet, takes no more
 // events: what is published next begins one above it. It comes before Release.
 //
-// Errors: plantmesh.ErrChainDiverged if this run writes to it already; plantmesh.ErrStorageFailed.
+// Errors: plantmesh.ErrChainDiverged if this run writes to it already; plantmesh.ErrStorageFailed; ErrShuttingDown.
 func (l *Log) CloseIncarnation(s plantmesh.StreamName, i plantmesh.Incarnation) error {
+	l.replicas.open.RLock()
+	defer l.replicas.open.RUnlock()
+	if l.replicas.closed {
+		return fmt.Errorf("close incarnation %d of %s: %w", i, s, plantmesh.ErrShuttingDown)
+	}
 	defer l.recovering(s)()
 	st, head, err := l.lookupOf(s, i)
 	if err == nil {
@@ -82,10 +87,11 @@ func (l *Log) CloseIncarnation(s plantmesh.StreamName, i plantmesh.Incarnation) 
 		if err := l.recoverable(&p); err != nil {
 			return err
 		}
-		if err := l.db.Set(closedKey(st.number), nil, pebble.Sync); err != nil {
-			l.fail(&failure{dir: l.dir, cause: err})
+		batch := l.db.NewBatch()
+		if err := batch.Set(closedKey(st.number), nil, nil); err != nil {
+			return errors.Join(err, batch.Close())
 		}
-		if err := l.Err(); err != nil {
+		if err := l.commit(batch); err != nil {
 			return err
 		}
 		l.mu.Lock()

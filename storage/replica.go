@@ -215,9 +215,12 @@ func (l *Log) commitReplica(p progress) error {
 // back with a write that waits for room. What was handed over then is left to it, and Close abandons the folder.
 //
 // Errors: plantmesh.ErrStorageFailed.
-func (l *Log) commit(batch *pebble.Batch) error {
+func (l *Log) commit(batch *pebble.Batch) error { return l.commitAs(batch, pebble.Sync) }
+
+// commitAs is commit, with or without waiting for the disk.
+func (l *Log) commitAs(batch *pebble.Batch, how *pebble.WriteOptions) error {
 	done := make(chan error, 1)
-	l.replicas.commits.Go(func() { done <- errors.Join(l.db.Apply(batch, pebble.Sync), batch.Close()) })
+	l.replicas.commits.Go(func() { done <- errors.Join(l.db.Apply(batch, how), batch.Close()) })
 	select {
 	case err := <-done:
 		if err != nil {

@@ -182,6 +182,11 @@ func (l *Log) Lose(d Damage) {
 //
 // Errors: plantmesh.ErrCorruptBlock, ErrChainDiverged where the blocks do not fit; ErrStorageFailed.
 func (l *Log) Repair(ctx context.Context, d Damage, blocks [][]byte) error {
+	l.replicas.open.RLock()
+	defer l.replicas.open.RUnlock()
+	if l.replicas.closed {
+		return fmt.Errorf("repair %s: %w", d.Stream, plantmesh.ErrShuttingDown)
+	}
 	writer := l.replicas.writer(d.Stream)
 	writer.Lock()
 	defer writer.Unlock()
@@ -270,10 +275,7 @@ func (l *Log) replace(ctx context.Context, st *stream, d Damage, blocks []*Block
 			return errors.Join(err, batch.Close())
 		}
 	}
-	if err := batch.Commit(pebble.Sync); err != nil {
-		l.fail(&failure{dir: l.dir, cause: err})
-	}
-	if err := l.Err(); err != nil {
+	if err := l.commit(batch); err != nil {
 		return err
 	}
 	l.mu.Lock()
