@@ -26,52 +26,84 @@ def move_line(product, lot, quantity, source, target, company):
             'location_dest_id': target.id, 'company_id': company.id, 'picked': True}
 
 
-def picking(event, kind, source, target, values):
-    """A picking of its own, whose goods move at once. What Odoo does not have is moved all the same."""
+def sum_up(sums, product, lot, quantity):
+    key = '%s %s' % (product.id, lot.id)
+    sums[key] = sums.get(key, 0.0) + quantity
+    return sums[key]
+
+
+def check_moved(record, asked):
+    """A picking is done, and moved what was asked of each item and lot, and nothing else."""
+    moved = {}
+    for line in record.move_line_ids:
+        if line.state == 'done':
+            sum_up(moved, line.product_id, line.lot_id, line.quantity_product_uom)
+    wrong = record.state != 'done' or set(moved) != set(asked)
+    for key in asked:
+        wrong = wrong or abs(moved.get(key, 0.0) - asked[key]) > 0.000001
+    if wrong:
+        raise UserError("Odoo left %s in state %s with %s moved instead of %s (by product and lot). Validate it by hand, or correct what keeps Odoo from it."
+                        % (record.name, record.state, moved, asked))
+
+
+def picking(event, kind, source, target, values, lines=None, link=''):
+    """A picking of its own, whose goods move at once. What Odoo does not have is moved all the same. Moves belong to the order's lines, if there are some."""
     record = env['stock.picking'].create(dict(values, picking_type_id=kind.id, location_id=source.id, location_dest_id=target.id, company_id=kind.company_id.id))
+    asked = {}
     for material in event['materials']:
         for product, lot, quantity in pieces(material):
-            env['stock.move'].create({
+            sum_up(asked, product, lot, quantity)
+            env['stock.move'].create(dict(order_line(product, material, lines, link), **{
                 'product_id': product.id, 'product_uom': product.uom_id.id, 'product_uom_qty': quantity, 'origin': record.origin, 'picking_id': record.id,
                 'location_id': source.id, 'location_dest_id': target.id, 'company_id': kind.company_id.id, 'picked': True,
-                'move_line_ids': [Command.create(dict(move_line(product, lot, quantity, source, target, kind.company_id), picking_id=record.id))]})
+                'move_line_ids': [Command.create(dict(move_line(product, lot, quantity, source, target, kind.company_id), picking_id=record.id))]}))
     record.move_ids._action_done()
     record.write({'date_done': env.cr.now()})
-    if record.state != 'done':
-        raise UserError("Odoo left %s in state %s instead of moving its goods." % (record.name, record.state))
+    check_moved(record, asked)
     return record
 
 
-def fulfil(event, record, line_field):
+def order_line(product, material, lines, link):
+    """The line of an order that a material is for: the one that is named, or else the first of its item."""
+    found = False
+    for line in lines or []:
+        if material.get('line') and link == 'purchase_line_id' and line.x_mesh_line == material['line']:
+            if line.product_id != product:
+                raise UserError("Line %s of %s is of %s, the receipt says %s: correct it at its source."
+                                % (material['line'], line.order_id.name, line.product_id.display_name, product.display_name))
+            return {link: line.id}
+        if line.product_id == product and not found:
+            found = line
+    return {link: found.id} if found else {}
+
+
+def fulfil(event, record, lines, link):
     """Moves goods through a picking that is open already; what is missing waits in a backorder, if more is to come."""
-    source, target, company = record.location_id, record.location_dest_id, record.company_id
+    source = location(event, event['location']) if event.get('location') and link == 'sale_line_id' else record.location_id
+    target, company = record.location_dest_id, record.company_id
     open_moves = record.move_ids.filtered(lambda m: m.state not in ('done', 'cancel'))
     open_moves._do_unreserve()
     open_moves.write({'picked': False})
-    asked = 0.0
+    asked = {}
     for material in event['materials']:
         for product, lot, quantity in pieces(material):
+            sum_up(asked, product, lot, quantity)
+            for_line = order_line(product, material, lines, link)
             found = env['stock.move']
             for candidate in open_moves:
-                named = not material.get('line') or not line_field or candidate[line_field].x_mesh_line == material['line']
-                if candidate.product_id == product and named and not found:
+                if candidate.product_id == product and not found and (not for_line or candidate[link].id == for_line[link]):
                     found = candidate
             if not found:
-                found = env['stock.move'].create({
+                found = env['stock.move'].create(dict(for_line, **{
                     'product_id': product.id, 'product_uom': product.uom_id.id, 'product_uom_qty': 0, 'origin': record.origin, 'picking_id': record.id,
-                    'location_id': source.id, 'location_dest_id': target.id, 'company_id': company.id})
+                    'location_id': source.id, 'location_dest_id': target.id, 'company_id': company.id}))
                 open_moves |= found
             found.write({'move_line_ids': [Command.create(dict(move_line(product, lot, quantity, source, target, company), picking_id=record.id))], 'picked': True})
-            asked += quantity
     options = {'skip_backorder': True, 'skip_sms': True}
     if not event.get('partial'):
         options['picking_ids_not_to_backorder'] = record.ids
     record.with_context(**options).button_validate()
-    done = 0.0
-    for line in record.move_line_ids.filtered(lambda m: m.state == 'done'):
-        done += line.quantity_product_uom
-    if record.state != 'done' or abs(done - asked) > 0.000001:
-        raise UserError("Odoo left %s in state %s with %s moved instead of %s. Validate it by hand, or correct what keeps Odoo from it." % (record.name, record.state, done, asked))
+    check_moved(record, asked)
     return record
 
 
@@ -120,12 +152,13 @@ def transfer_in(event):
     guard('transfer ' + event['transfer'])
     if not env['stock.picking'].search_count([('x_mesh_transfer', '=', event['transfer']), ('location_dest_id', '=', source.id), ('state', '=', 'done')]):
         raise UserError("Transfer %s has not left in Odoo yet: its dispatch has to be applied first." % event['transfer'])
+    arrived = {}
     for material in event['materials']:
         for product, lot, quantity in pieces(material):
-            left = under_way(event, product, lot, source)
-            if product.uom_id.compare(quantity, left) > 0:
+            left, said = under_way(event, product, lot, source), sum_up(arrived, product, lot, quantity)
+            if product.uom_id.compare(said, left) > 0:
                 raise UserError("Transfer %s has %s of %s%s under way, the receipt says %s: correct one of them at its source, or adjust the stock and discard the event."
-                                % (event['transfer'], left, product.display_name, ' lot ' + lot.name if lot else '', quantity))
+                                % (event['transfer'], left, product.display_name, ' lot ' + lot.name if lot else '', said))
     record = picking(event, house.in_type_id, source, location(event, event.get('location')), {'origin': event['transfer'], 'x_mesh_transfer': event['transfer']})
     return {'model': 'stock.picking', 'id': record.id}
 
@@ -140,7 +173,9 @@ def partner(event, role):
 def shipment(event):
     house, note, sales = warehouse(event), '', []
     if event.get('demand') and 'sale.order' in env:
-        sales = env['sale.order'].search(['|', '|', ('x_mesh_demand', '=', event['demand']), ('name', '=', event['demand']), ('client_order_ref', '=', event['demand'])], order='id', limit=2)
+        guard('demand ' + event['demand'])
+        sales = env['sale.order'].search([('state', '!=', 'cancel'), '|', '|', ('x_mesh_demand', '=', event['demand']), ('name', '=', event['demand']),
+                                          ('client_order_ref', '=', event['demand'])], order='id', limit=2)
         if len(sales) > 1:
             raise UserError("Demand %s is the reference of several sales orders: set Mesh: demand on one of them." % event['demand'])
     if sales:
@@ -149,13 +184,17 @@ def shipment(event):
         if sales.state != 'sale':
             raise UserError("Sales order %s is in state %s: confirm it, or discard the event." % (sales.name, sales.state))
         ready = sales.picking_ids.filtered(lambda p: p.state not in ('done', 'cancel') and p.picking_type_code == 'outgoing').sorted('id')[:1]
+        if ready and ready.picking_type_id.warehouse_id.delivery_steps != 'ship_only':
+            raise UserError("Warehouse %s delivers in several steps in Odoo, of which the event says one: deliver %s there by hand and discard the event, or set the warehouse to one step."
+                            % (ready.picking_type_id.warehouse_id.name, sales.name))
         if ready:
             ready.write({'x_mesh_shipment': event['document']})
-            return {'model': 'stock.picking', 'id': fulfil(event, ready, '').id}
+            return {'model': 'stock.picking', 'id': fulfil(event, ready, sales.order_line, 'sale_line_id').id}
         note = 'beyond what was ordered'
     customer = partner(event, 'customer')
     record = picking(event, house.out_type_id, location(event, event.get('location')), customer.property_stock_customer,
-                     {'origin': event.get('demand') or event['document'], 'partner_id': customer.id, 'x_mesh_shipment': event['document']})
+                     {'origin': event.get('demand') or event['document'], 'partner_id': customer.id, 'x_mesh_shipment': event['document']},
+                     sales.order_line if sales else None, 'sale_line_id')
     return {'model': 'stock.picking', 'id': record.id, 'note': note}
 
 
@@ -212,16 +251,18 @@ def purchase(event):
             gone.unlink()
         else:
             gone.write({'product_qty': gone.qty_received})
-    if event['state'] == 'issued' and order.state in ('draft', 'sent'):
+    if order.state in ('draft', 'sent'):
         order.button_confirm()
-    if event['state'] == 'issued' and order.state not in ('purchase', 'to approve'):
+    if order.state not in ('purchase', 'to approve'):
         raise UserError("Odoo left purchase order %s in state %s instead of confirming it." % (order.name, order.state))
     return {'model': 'purchase.order', 'id': order.id, 'note': 'it waits for approval in Odoo' if order.state == 'to approve' else ''}
 
 
 def goods_in(event):
     house, note = warehouse(event), ''
+    order = None
     if event.get('purchase'):
+        guard('purchase ' + event['purchase'])
         order = purchase_order(event['purchase'])
         if not order or order.state not in ('purchase', 'done'):
             raise UserError("Purchase order %s is not in Odoo, or not confirmed: publish it, or create and confirm it." % event['purchase'])
@@ -232,10 +273,11 @@ def goods_in(event):
                 place = location(event, event['location'])
                 ready.write({'location_dest_id': place.id})
                 ready.move_ids.filtered(lambda m: m.state not in ('done', 'cancel')).write({'location_dest_id': place.id})
-            return {'model': 'stock.picking', 'id': fulfil(event, ready, 'purchase_line_id').id}
+            return {'model': 'stock.picking', 'id': fulfil(event, ready, order.order_line, 'purchase_line_id').id}
         note, supplier = 'beyond what was ordered', order.partner_id
     else:
         supplier = partner(event, 'supplier')
     record = picking(event, house.in_type_id, supplier.property_stock_supplier, location(event, event.get('location')),
-                     {'origin': event.get('purchase') or event['document'], 'partner_id': supplier.id, 'x_mesh_receipt': event['document']})
+                     {'origin': event.get('purchase') or event['document'], 'partner_id': supplier.id, 'x_mesh_receipt': event['document']},
+                     order.order_line if order else None, 'purchase_line_id')
     return {'model': 'stock.picking', 'id': record.id, 'note': note}

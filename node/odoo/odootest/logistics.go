@@ -42,6 +42,9 @@ func transfersGoThroughTransit(t *testing.T, target Target) {
 	p.apply(received("4", true))
 	p.inStock(item, p.name("SHELF"), "4")
 	p.refused(received("4", false), "has 3")
+	twice := received("2", false)
+	twice.Materials = append(twice.Materials, p.material("IT", "", "2"))
+	p.refused(twice, "the receipt says 4")
 	p.apply(received("3", false))
 	p.inStock(item, p.name("SHELF"), "7")
 	lot := received("1", false)
@@ -75,6 +78,10 @@ func shipmentsServeSalesOrders(t *testing.T, target Target) {
 	p := newPlant(t, target)
 	p.count("IT", "", "20")
 	customer, product := p.customer(), p.product(p.name("IT"))
+	cancelled, err := p.client.Create(t.Context(), "sale.order", map[string]any{"partner_id": customer, "client_order_ref": p.name("PO"), "state": "cancel"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	orders, err := p.client.Create(t.Context(), "sale.order", map[string]any{
 		"partner_id": customer, "client_order_ref": p.name("PO"), "order_line": []any{[]any{0, 0, map[string]any{"product_id": product, "product_uom_qty": 10}}},
 	})
@@ -99,6 +106,12 @@ func shipmentsServeSalesOrders(t *testing.T, target Target) {
 	}
 	p.apply(p.shipment("S3", p.name("PO"), "2", false)) // beyond the order, but gone
 	p.inStock(product, "Stock", "9")
+	expect(t, p.one("sale.order", where("id", cancelled[0]), "state"), map[string]string{"state": "cancel"})
+	lines := p.read("sale.order.line", where("order_id", orders[0]), "qty_delivered")
+	if len(lines) != 1 {
+		t.Fatalf("lines %v", lines)
+	}
+	expect(t, lines[0], map[string]string{"qty_delivered": "11"})
 }
 
 func shipmentsWithoutAnOrder(t *testing.T, target Target) {
@@ -148,6 +161,7 @@ func purchaseOrdersAreReceived(t *testing.T, target Target) {
 	expect(t, read(), map[string]string{"amount_untaxed": "225"})
 
 	bolts.Partial = true
+	p.refused(p.received("R0", arrived("1", "BOLT", "", pieces("60"))), "correct it at its source")
 	p.apply(bolts)
 	p.inStock(p.product(p.name("BOLT")), "Stock", "60")
 	p.refused(p.received("R2", arrived("1", "STEEL", "", in("GRM", "2500"))), "tracked by lot in Odoo, and the event names none")
@@ -162,6 +176,9 @@ func purchaseOrdersAreReceived(t *testing.T, target Target) {
 	}
 	if done, open := receipts("done"), receipts("assigned", "confirmed", "waiting"); done != 2 || open != 0 {
 		t.Errorf("%d receipts done, %d open, want two and none", done, open)
+	}
+	for item, want := range map[string]string{"STEEL": "2.5", "BOLT": "80"} {
+		expect(t, p.one("purchase.order.line", where("product_id", p.product(p.name(item))), "qty_received"), map[string]string{"qty_received": want})
 	}
 	other := p.purchase(issued, line("1", "BOLT", pieces("5")))
 	other.PurchaseOrderId = p.name("PO-2")

@@ -124,7 +124,14 @@ func (x *applier) transferIn(e odoo.Effect) (odoo.Result, error) {
 	if err != nil {
 		return odoo.Result{}, err
 	}
+	arrived := map[[2]int64]*apd.Decimal{}
 	for _, p := range all {
+		key := [2]int64{p.product.id, p.lotID()}
+		said := p.quantity
+		if before := arrived[key]; before != nil {
+			said = add(before, said)
+		}
+		arrived[key] = said
 		left := new(apd.Decimal)
 		for _, record := range x.find("stock.picking", "x_mesh_transfer", e.Transfer) {
 			for _, m := range x.find("stock.move", "picking_id", record.id, "product_id", p.product.id, "lot_id", p.lotID()) {
@@ -135,13 +142,13 @@ func (x *applier) transferIn(e odoo.Effect) (odoo.Result, error) {
 				}
 			}
 		}
-		if p.quantity.Cmp(left) > 0 {
+		if said.Cmp(left) > 0 {
 			lot := ""
 			if p.lot != nil {
 				lot = " lot " + p.lot.str("name")
 			}
 			return odoo.Result{}, refuse("Transfer %s has %s of %s%s under way, the receipt says %s: correct one of them at its source, or adjust the stock and discard the event.",
-				e.Transfer, left.Text('f'), p.product.str("name"), lot, p.quantity.Text('f'))
+				e.Transfer, left.Text('f'), p.product.str("name"), lot, said.Text('f'))
 		}
 	}
 	target, err := x.location(e, e.Location)
@@ -198,6 +205,7 @@ func (x *applier) shipment(e odoo.Effect) (odoo.Result, error) {
 		if sale.str("state") == "draft" {
 			x.confirmSale(sale, source.id, customers)
 		}
+		x.deliver("sale.order.line", "qty_delivered", sale.ids("order_line"), all)
 		if open := x.one("stock.picking", "origin", sale.str("name"), "state", "assigned"); open != nil {
 			record := x.fulfil(e, open, all, map[string]any{"x_mesh_shipment": e.Document})
 			return odoo.Result{Model: "stock.picking", ID: record.id}, nil
@@ -216,18 +224,37 @@ func (x *applier) saleOrder(demand string) *row {
 		return nil
 	}
 	for _, field := range []string{"x_mesh_demand", "name", "client_order_ref"} {
-		if found := x.one("sale.order", field, demand); found != nil {
-			return found
+		for _, found := range x.find("sale.order", field, demand) {
+			if found.str("state") != "cancel" {
+				return found
+			}
 		}
 	}
 	return nil
+}
+
+// deliver counts pieces for the lines of an order, by line or else by item.
+func (x *applier) deliver(model, field string, lines []int64, all []piece) {
+	for _, p := range all {
+		var line *row
+		for _, id := range lines {
+			if l := x.get(model, id); l.ref("product_id") == p.product.id && (line == nil || l.str("x_mesh_line") == p.line) {
+				line = l
+			}
+		}
+		if line != nil {
+			x.set(model, line, map[string]any{field: add(line.num(field), p.quantity)})
+		}
+	}
 }
 
 func (x *applier) confirmSale(sale *row, from, to int64) {
 	name := fmt.Sprintf("S%05d", sale.id)
 	expected := new(apd.Decimal)
 	for _, id := range sale.ids("order_line") {
-		expected = add(expected, x.get("sale.order.line", id).num("product_uom_qty"))
+		line := x.get("sale.order.line", id)
+		expected = add(expected, line.num("product_uom_qty"))
+		x.set("sale.order.line", line, map[string]any{"order_id": sale.id})
 	}
 	x.set("sale.order", sale, map[string]any{"name": name, "state": "sale"})
 	x.insert("stock.picking", map[string]any{"origin": name, "state": "assigned", "location_id": from, "location_dest_id": to, "expected": expected})

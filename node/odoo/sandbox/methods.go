@@ -161,7 +161,9 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 	case "product.product":
 		return x.makeProduct(values), nil
 	case "stock.scrap", "sale.order":
-		values["state"] = "draft"
+		if empty(values["state"]) {
+			values["state"] = "draft"
+		}
 	case "stock.warehouse":
 		code, _ := values["code"].(string)
 		view := x.insert("stock.location", map[string]any{"name": code, "complete_name": code, "usage": "view", "company_id": x.table("res.company").rows[0].id})

@@ -37,9 +37,7 @@ func (x *applier) purchase(e odoo.Effect) (odoo.Result, error) {
 	if err != nil {
 		return odoo.Result{}, err
 	}
-	if e.State == "issued" {
-		x.expectReceipt(e, order, expected)
-	}
+	x.expectReceipt(e, order, expected)
 	return odoo.Result{Model: "purchase.order", ID: order.id}, nil
 }
 
@@ -127,6 +125,16 @@ func (x *applier) goodsIn(e odoo.Effect) (odoo.Result, error) {
 	target, err := x.location(e, e.Location)
 	if err != nil {
 		return odoo.Result{}, err
+	}
+	if order != nil {
+		for _, p := range all {
+			line := x.one("purchase.order.line", "order_id", order.id, "x_mesh_line", p.line)
+			if p.line != "" && line != nil && line.ref("product_id") != p.product.id {
+				return odoo.Result{}, refuse("Line %s of %s is of %s, the receipt says %s: correct it at its source.",
+					p.line, order.str("name"), x.displayName("product.product", line.ref("product_id")), p.product.str("name"))
+			}
+		}
+		x.deliver("purchase.order.line", "qty_received", order.ids("order_line"), all)
 	}
 	values := map[string]any{"x_mesh_receipt": e.Document}
 	if open != nil {
