@@ -178,7 +178,7 @@ func missingIsNamed(t *testing.T, target Target) {
 }
 
 // parked checks that an event was set aside with a text.
-func parked(t *testing.T, err error, says string) {
+func parked(t testing.TB, err error, says string) {
 	t.Helper()
 	var park *consumer.ParkError
 	if !errors.As(err, &park) || !strings.Contains(err.Error(), says) {

@@ -38,7 +38,7 @@ func (t Target) Provision(test *testing.T) Target {
 }
 
 // FromEnvironment is the real Odoo that ODOO_URL, ODOO_DB and ODOO_API_KEY name. It skips the test where they are not set.
-func FromEnvironment(t *testing.T) Target {
+func FromEnvironment(t testing.TB) Target {
 	t.Helper()
 	target := Target{URL: os.Getenv("ODOO_URL"), Database: os.Getenv("ODOO_DB"), Key: os.Getenv("ODOO_API_KEY")}
 	if target.URL == "" || target.Database == "" || target.Key == "" {
@@ -72,7 +72,7 @@ var (
 
 // plant publishes events to one applier, with names of its own: the suite runs again and again on one database.
 type plant struct {
-	t       *testing.T
+	t       testing.TB
 	target  Target
 	client  *odoo.Client
 	applier *odoo.Applier
@@ -80,7 +80,7 @@ type plant struct {
 	offset  plantmesh.Offset
 }
 
-func newPlant(t *testing.T, target Target, change ...func(*odoo.Config)) *plant {
+func newPlant(t testing.TB, target Target, change ...func(*odoo.Config)) *plant {
 	t.Helper()
 	client, err := odoo.NewClient(target.URL, target.Database, target.Key)
 	if err != nil {
