@@ -86,8 +86,19 @@ func ActionVersion(code string) (int, error) {
 // function is a function of the Python source.
 type function struct {
 	name, text string
-	calls      *regexp.Regexp // where it is used: called, or as an effect
+	uses       []string
 }
+
+// used are the names that code calls, or has as effects; also names that are no functions of ours.
+func used(code string) []string {
+	var names []string
+	for _, found := range use.FindAllStringSubmatch(code, -1) {
+		names = append(names, found[1]+found[2])
+	}
+	return names
+}
+
+var use = regexp.MustCompile(`\b(\w+)\(|: (\w+)[,}]`)
 
 // library is all of them, in the order of the source.
 type library []function
@@ -117,9 +128,8 @@ func actionSource() (functions library, begin, end string) {
 					until = starts[i+1][0]
 				}
 				name := text[at[2]:at[3]]
-				functions = append(functions, function{
-					name: name, text: strings.TrimRight(text[at[0]:until], "\n"), calls: regexp.MustCompile(`\b` + name + `\(|: ` + name + `[,}]`),
-				})
+				code := strings.TrimRight(text[at[0]:until], "\n")
+				functions = append(functions, function{name: name, text: code, uses: used(code)})
 			}
 		}
 	}
@@ -129,13 +139,12 @@ func actionSource() (functions library, begin, end string) {
 // neededBy are the functions that code uses, directly or through others, in the order of the source.
 func (l library) neededBy(code string) library {
 	needed := map[string]bool{}
-	for grown := true; grown; {
-		grown = false
-		for _, f := range l {
-			if !needed[f.name] && f.calls.MatchString(code) {
-				needed[f.name], grown = true, true
-				code += f.text
-			}
+	for names := used(code); len(names) > 0; {
+		name := names[0]
+		names = names[1:]
+		if i := slices.IndexFunc(l, func(f function) bool { return f.name == name }); i >= 0 && !needed[name] {
+			needed[name] = true
+			names = append(names, l[i].uses...)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(l), func(f function) bool { return !needed[f.name] })
