@@ -53,6 +53,9 @@ type Config struct {
 	CreateMissing []string `yaml:"create_missing"`
 	// Quarantine is the name of the location, one in each warehouse, that held material is moved to.
 	Quarantine string `yaml:"quarantine_location"`
+
+	// Capture has what changes in Odoo become events. nil: it does not.
+	Capture *Capture `yaml:"capture,omitempty"`
 }
 
 // Site maps a site of the mesh into Odoo.
@@ -100,6 +103,9 @@ func (c Config) Validate() error {
 		if !slices.Contains(CreateAll(), name) {
 			fault("odoo.create_missing[%d] %q: must be one of %s", i, name, strings.Join(CreateAll(), ", "))
 		}
+	}
+	if c.Capture != nil {
+		c.Capture.validate(fault)
 	}
 	for site, s := range c.Sites {
 		if s.Warehouse == "" {

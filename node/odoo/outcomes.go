@@ -52,8 +52,13 @@ func NewOutcomes(applier *Applier, site plantmesh.SiteID, log Log) *Outcomes {
 
 // Handle applies one event and records what became of it.
 //
+// What was captured from Odoo is there already, and ignored.
+//
 // Errors: as of [Applier.Handle]; those of recording, after which the event comes again, and is a duplicate.
 func (o *Outcomes) Handle(ctx context.Context, d consumer.Delivery) error {
+	if d.Stream.Origin() == o.site && d.Event.GetEvent().GetSource() == CaptureSource(o.site) {
+		return consumer.ErrIgnored
+	}
 	result, err := o.applier.Apply(ctx, d)
 	var park *consumer.ParkError
 	switch {

@@ -1,8 +1,10 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,6 +27,7 @@ var anyModel = map[string]signature{
 	"search_count":         {required: []string{"domain"}, optional: []string{"limit"}, run: (*call).searchCount},
 	"formatted_read_group": {required: []string{"domain"}, optional: []string{"groupby", "aggregates", "limit", "order"}, run: (*call).readGroup},
 	"fields_get":           {optional: []string{"allfields", "attributes"}, run: (*call).fieldsGet},
+	"get_external_id":      {onRecords: true, run: (*call).externalIDs},
 	"has_access":           {required: []string{"operation"}, onRecords: true, run: func(*call, *table, *request) (any, error) { return true, nil }},
 	"create":               {required: []string{"vals_list"}, run: (*call).create},
 	"read":                 {optional: []string{"fields"}, onRecords: true, run: (*call).read},
@@ -72,9 +75,10 @@ func (x *call) search(t *table, q *request) ([]*row, error) {
 	if err != nil {
 		return nil, err
 	}
+	shown := activeTest(t, q)
 	var found []*row
 	for _, r := range rows {
-		if match(r) {
+		if match(r) && shown(r) {
 			found = append(found, r)
 		}
 	}
@@ -82,14 +86,48 @@ func (x *call) search(t *table, q *request) ([]*row, error) {
 	case "", "id", "id asc":
 	case "id desc":
 		slices.Reverse(found)
+	case "write_date desc, id desc":
+		slices.SortFunc(found, func(a, b *row) int {
+			return cmp.Or(cmp.Compare(b.str("write_date"), a.str("write_date")), cmp.Compare(b.id, a.id))
+		})
 	default:
-		return nil, valueError("the sandbox orders by id only, not by %q", q.Order)
+		return nil, valueError("the sandbox orders by id, and by the time of writing, not by %q", q.Order)
 	}
 	found = found[min(q.Offset, len(found)):]
 	if q.Limit > 0 {
 		found = found[:min(q.Limit, len(found))]
 	}
 	return found, nil
+}
+
+// activeTest leaves archived records out, unless the domain or the context asks for them.
+func activeTest(t *table, q *request) func(r *row) bool {
+	var context struct {
+		ActiveTest *bool `json:"active_test"`
+	}
+	_ = unmarshal(q.Context, &context) // what has other keys, or none, says nothing about it
+	asks := slices.ContainsFunc(q.Domain, func(term any) bool {
+		leaf, _ := term.([]any)
+		return len(leaf) == 3 && leaf[0] == "active"
+	})
+	if _, has := t.fields["active"]; !has || asks || (context.ActiveTest != nil && !*context.ActiveTest) {
+		return func(*row) bool { return true }
+	}
+	return func(r *row) bool { active, set := r.values["active"].(bool); return active || !set }
+}
+
+// externalIDs names records as data files do; those of people have no such name.
+func (x *call) externalIDs(t *table, q *request) (any, error) {
+	names := map[string]string{}
+	for _, id := range q.IDs {
+		names[strconv.FormatInt(id, 10)] = ""
+		for _, d := range x.find("ir.model.data", "model", t.name) {
+			if d.ref("res_id") == id {
+				names[strconv.FormatInt(id, 10)] = d.str("module") + "." + d.str("name")
+			}
+		}
+	}
+	return names, nil
 }
 
 func (x *call) searchRead(t *table, q *request) (any, error) {

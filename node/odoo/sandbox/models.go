@@ -22,12 +22,13 @@ var models = []struct{ name, label, fields string }{
 	{"product.product", "Product Variant", "name char, default_code char, type char, is_storable boolean, tracking char, uom_id uom.uom, product_tmpl_id product.template, categ_id product.category, barcode char, standard_price float, list_price float, purchase_ok boolean, sale_ok boolean, active boolean"},
 	{"stock.warehouse", "Warehouse", "name char, code char, view_location_id stock.location, lot_stock_id stock.location, company_id res.company"},
 	{"stock.location", "Inventory Locations", "name char, complete_name char, usage char, barcode char, location_id stock.location, company_id res.company"},
+	{"stock.picking.type", "Picking Type", "name char, code char, warehouse_id stock.warehouse"},
 	{"stock.lot", "Lot/Serial", "name char, product_id product.product"},
 	{"stock.quant", "Quants", "product_id product.product, lot_id stock.lot, location_id stock.location, quantity float, reserved_quantity float"},
 	{"stock.move", "Stock Move", "product_id product.product, lot_id stock.lot, picking_id stock.picking, picked boolean, product_uom uom.uom, product_uom_qty float, quantity float, location_id stock.location, location_dest_id stock.location, origin char, reference char, state char, production_id mrp.production, raw_material_production_id mrp.production, scrap_id stock.scrap"},
 	{"stock.picking", "Transfer", "name char, state char, origin char, location_id stock.location, location_dest_id stock.location, expected float"},
-	{"sale.order", "Sales Order", "name char, state char, client_order_ref char, partner_id res.partner, order_line [sale.order.line]"},
-	{"sale.order.line", "Sales Order Line", "order_id sale.order, product_id product.product, product_uom_qty float, qty_delivered float"},
+	{"sale.order", "Sales Order", "name char, state char, client_order_ref char, partner_id res.partner, commitment_date char, warehouse_id stock.warehouse, order_line [sale.order.line]"},
+	{"sale.order.line", "Sales Order Line", "order_id sale.order, product_id product.product, product_uom_qty float, product_uom_id uom.uom, qty_delivered float"},
 	{"purchase.order", "Purchase Order", "name char, state char, partner_id res.partner, amount_untaxed float, order_line [purchase.order.line]"},
 	{"purchase.order.line", "Purchase Order Line", "order_id purchase.order, product_id product.product, product_qty float, price_unit float, qty_received float"},
 	{"stock.scrap", "Scrap", "name char, origin char, product_id product.product, scrap_qty float, product_uom_id uom.uom, lot_id stock.lot, location_id stock.location, production_id mrp.production, scrap_reason_tag_ids [stock.scrap.reason.tag], state char, company_id res.company"},
@@ -37,7 +38,7 @@ var models = []struct{ name, label, fields string }{
 	{"mrp.bom", "Bill of Material", "code char, product_tmpl_id product.template, product_id product.product, product_qty float, bom_line_ids [mrp.bom.line], active boolean"},
 	{"mrp.bom.line", "Bill of Material Line", "product_id product.product, product_qty float, product_uom_id uom.uom, operation_id mrp.routing.workcenter, bom_id mrp.bom"},
 	{"mrp.routing.workcenter", "Work Center Usage", "name char, bom_id mrp.bom, workcenter_id mrp.workcenter, sequence integer, time_cycle_manual float"},
-	{"mrp.production", "Manufacturing Order", "name char, origin char, state char, product_id product.product, product_qty float, product_uom_id uom.uom, qty_producing float, qty_produced float, bom_id mrp.bom, date_start char, date_finished char, lot_producing_ids [stock.lot], company_id res.company, location_dest_id stock.location, backorder_sequence integer, group integer"},
+	{"mrp.production", "Manufacturing Order", "name char, origin char, state char, product_id product.product, product_qty float, product_uom_id uom.uom, qty_producing float, qty_produced float, bom_id mrp.bom, date_start char, date_finished char, picking_type_id stock.picking.type, lot_producing_ids [stock.lot], company_id res.company, location_dest_id stock.location, backorder_sequence integer, group integer"},
 	{"mrp.workorder", "Work Order", "name char, production_id mrp.production, workcenter_id mrp.workcenter, state char, qty_produced float, duration float"},
 	{"mrp.workcenter.productivity", "Workcenter Productivity Log", "workorder_id mrp.workorder, production_id mrp.production, workcenter_id mrp.workcenter, loss_id mrp.workcenter.productivity.loss, loss_type char, date_start char, date_end char, duration float, description char, company_id res.company"},
 	{"account.account", "Account", "name char, code char, account_type char"},
@@ -79,6 +80,7 @@ func (x *tx) define() {
 		}
 		t.addField("create_date", field{kind: char})
 		t.addField("write_date", field{kind: char})
+		t.addField("write_uid", field{kind: many2one, target: "res.users"})
 	}
 	for _, m := range models {
 		x.insert("ir.model", map[string]any{"model": m.name, "name": m.label})

@@ -114,7 +114,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, model, method str
 func (s *Server) transact(model, method string, q *request) (result any, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := &call{tx: &tx{store: &s.store}, server: s, now: s.now().UTC().Format("2006-01-02 15:04:05")}
+	now := s.now().UTC().Format("2006-01-02 15:04:05")
+	x := &call{tx: &tx{store: &s.store, at: now}, server: s, now: now}
 	done := false
 	defer func() {
 		if !done || err != nil {

@@ -109,6 +109,7 @@ func (t *table) leave(r *row, name string) {
 // tx is one transaction: it sees its own changes, and takes them all back on rollback. Ids are used up as in PostgreSQL.
 type tx struct {
 	*store
+	at   string // when it began: what it writes bears that time, as in Odoo
 	undo []func()
 }
 
@@ -137,7 +138,11 @@ func (x *tx) insert(model string, values map[string]any) *row {
 	t.rows = append(t.rows, r)
 	t.byID[r.id] = r
 	x.undo = append(x.undo, func() { t.remove(r) })
+	if _, has := t.fields["active"]; has {
+		x.update(t, r, map[string]any{"active": true})
+	}
 	x.update(t, r, values)
+	x.stamp(t, r)
 	return r
 }
 
@@ -167,7 +172,18 @@ func (x *tx) delete(model string, r *row) {
 }
 
 // set changes a record.
-func (x *tx) set(model string, r *row, values map[string]any) { x.update(x.table(model), r, values) }
+func (x *tx) set(model string, r *row, values map[string]any) {
+	t := x.table(model)
+	x.update(t, r, values)
+	x.stamp(t, r)
+}
+
+// stamp notes when and by whom a record was written last. Everybody is the administrator here.
+func (x *tx) stamp(t *table, r *row) {
+	if _, has := t.fields["write_date"]; has && x.at != "" {
+		x.update(t, r, map[string]any{"write_date": x.at, "write_uid": x.reference("base.user_admin")})
+	}
+}
 
 func (x *tx) update(t *table, r *row, values map[string]any) {
 	for name, value := range values {

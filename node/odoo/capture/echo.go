@@ -1,0 +1,153 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/apd/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/odoo"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+)
+
+// journalRow is what the mesh's journal in Odoo has of an event that was applied.
+type journalRow struct {
+	id     int64
+	event  string // source and id
+	stream plantmesh.StreamName
+	offset plantmesh.Offset
+}
+
+// appliedByMesh finds the last event that the mesh applied to each subject, by type and subject.
+func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]journalRow, error) {
+	has, err := p.columns(ctx, odoo.ModelApplied)
+	if err != nil || has == nil {
+		return nil, err
+	}
+	var subjects, types []string
+	for _, c := range changes {
+		subjects = append(subjects, c.kind.SubjectOf(c.payload))
+		if !slices.Contains(types, c.kind.Name) {
+			types = append(types, c.kind.Name)
+		}
+	}
+	last := map[string]journalRow{}
+	err = p.pages(ctx, odoo.ModelApplied, []any{[]any{"x_subject", "in", subjects}, []any{"x_type", "in", types}},
+		[]string{"x_event", "x_type", "x_subject", "x_stream", "x_offset"}, func(rows []row) error {
+			for _, r := range rows {
+				var offset plantmesh.Offset
+				if _, err := fmt.Sscan(r.text("x_offset"), &offset); err != nil {
+					return fmt.Errorf("offset %q of the journal's row %d: %w", r.text("x_offset"), r.id(), err)
+				}
+				last[r.text("x_type")+" "+r.text("x_subject")] = journalRow{
+					id: r.id(), event: r.text("x_event"), stream: plantmesh.StreamName(r.text("x_stream")), offset: offset,
+				}
+			}
+			return nil
+		})
+	return last, err
+}
+
+// isEcho tells whether a thing is as an event of the mesh made it: the event's content decides. What the event left open may be as Odoo
+// sets it, if the mesh wrote last and nobody was told anything else before.
+func (p *pass) isEcho(c change, r journalRow) (bool, error) {
+	recorded, err := p.log.Get(r.stream, r.offset)
+	if err != nil {
+		return false, p.log.Err() // trimmed, or of another incarnation: nothing to compare with, so it is told
+	}
+	event := recorded.GetEvent()
+	if odoo.EventKey(event.GetSource(), event.GetId()) != r.event || event.GetType() != c.kind.Name {
+		return false, nil
+	}
+	made, err := plantmesh.Payload(event)
+	if err != nil {
+		return false, err
+	}
+	var before protoreflect.Message
+	if c.last != nil && c.before.Type == c.kind.Name {
+		before = c.last.ProtoReflect()
+	}
+	return agree(made.ProtoReflect(), c.payload.ProtoReflect(), before, c.byMesh, p.kind.unheld), nil
+}
+
+// agree tells whether has is what made says, and, where that says nothing, what was before; where nothing was before, anything if open.
+func agree(made, has, before protoreflect.Message, open bool, unheld []string) bool {
+	fields := has.Descriptor().Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		switch {
+		case slices.Contains(unheld, string(f.Name())):
+		case made.Has(f):
+			if !has.Has(f) || !same(f, made.Get(f), has.Get(f), open, unheld) {
+				return false
+			}
+		case !has.Has(f):
+		case before != nil:
+			if !before.Has(f) || !before.Get(f).Equal(has.Get(f)) {
+				return false
+			}
+		case !open:
+			return false
+		}
+	}
+	return true
+}
+
+func same(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool, unheld []string) bool {
+	if f.IsList() {
+		a, b := items(f, made.List()), items(f, has.List())
+		return slices.EqualFunc(a, b, func(x, y protoreflect.Value) bool { return sameOne(f, x, y, open, unheld) })
+	}
+	return sameOne(f, made, has, open, unheld)
+}
+
+func sameOne(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool, unheld []string) bool {
+	if f.Message() == nil {
+		return made.Equal(has)
+	}
+	switch a := made.Message().Interface().(type) {
+	case *manufacturingv1.Quantity:
+		b, _ := has.Message().Interface().(*manufacturingv1.Quantity)
+		return sameNumber(a.GetValue(), b.GetValue()) && odoo.SameUnit(a.GetUnit(), b.GetUnit())
+	case *manufacturingv1.Money:
+		b, _ := has.Message().Interface().(*manufacturingv1.Money)
+		return sameNumber(a.GetAmount(), b.GetAmount()) && a.GetCurrency() == b.GetCurrency()
+	case *manufacturingv1.Component, *manufacturingv1.Operation, *manufacturingv1.PurchaseOrderLine, *manufacturingv1.DemandLine:
+		return agree(made.Message(), has.Message(), nil, open, unheld)
+	}
+	return proto.Equal(made.Message().Interface(), has.Message().Interface())
+}
+
+// items are the elements of a list: lines in the order of their ids, everything else as it is.
+func items(f protoreflect.FieldDescriptor, list protoreflect.List) []protoreflect.Value {
+	var all []protoreflect.Value
+	for i := range list.Len() {
+		all = append(all, list.Get(i))
+	}
+	if f.Message() == nil {
+		return all
+	}
+	if id := f.Message().Fields().ByName("line_id"); id != nil {
+		slices.SortStableFunc(all, func(a, b protoreflect.Value) int {
+			x, y := a.Message().Get(id).String(), b.Message().Get(id).String()
+			if x < y {
+				return -1
+			}
+			if x > y {
+				return 1
+			}
+			return 0
+		})
+	}
+	return all
+}
+
+func sameNumber(a, b string) bool {
+	x, _, errX := apd.NewFromString(a)
+	y, _, errY := apd.NewFromString(b)
+	return errX == nil && errY == nil && x.Cmp(y) == 0
+}

@@ -1,0 +1,96 @@
+package capture
+
+import (
+	"context"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+)
+
+// kinds are polled in this order: what others name comes first.
+var kinds = []kind{
+	{
+		name: "items", model: "product.product", build: buildItems, parts: []part{{model: "product.template", via: "product_tmpl_id"}},
+		fields: []string{
+			"default_code", "name", "type", "is_storable", "tracking", "uom_id", "categ_id", "barcode", "standard_price", "list_price",
+			"purchase_ok", "sale_ok", "active", "product_tmpl_id",
+		},
+		end: func(last proto.Message) proto.Message {
+			m := proto.CloneOf(last.(*manufacturingv1.ItemChanged)) //nolint:forcetypeassert // of this kind
+			m.Retired = true
+			return m
+		},
+	},
+}
+
+var trackings = map[string]manufacturingv1.Tracking{
+	"none": manufacturingv1.Tracking_TRACKING_NONE, "lot": manufacturingv1.Tracking_TRACKING_LOT, "serial": manufacturingv1.Tracking_TRACKING_SERIAL,
+}
+
+func buildItems(ctx context.Context, p *pass, rows []row) ([]thing, error) {
+	var things []thing
+	templates := map[int64]bool{}
+	for _, r := range rows {
+		templates[r.ref("product_tmpl_id")] = true
+	}
+	written, err := p.related(ctx, "product.template", "id", templates, "name")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		t := p.thing(r)
+		t.join(written[r.ref("product_tmpl_id")], p.uid)
+		if r.text("default_code") == "" {
+			t.leftOut = "product " + r.text("name") + " has no internal reference: give it one"
+			things = append(things, t)
+			continue
+		}
+		one, err := p.quantity(ctx, r, "", "uom_id")
+		if err != nil {
+			return nil, err
+		}
+		if one == nil {
+			t.leftOut = "unit " + r.label("uom_id") + " of product " + r.text("name") + " has no code: set its Mesh: code"
+			things = append(things, t)
+			continue
+		}
+		item := &manufacturingv1.ItemChanged{
+			ItemId: r.text("default_code"), Name: r.text("name"), Kind: manufacturingv1.ItemKind_ITEM_KIND_CONSUMABLE, Unit: one.GetUnit(),
+			Tracking: trackings[r.text("tracking")], Category: r.label("categ_id"), Barcode: r.text("barcode"),
+			Purchased: r.yes("purchase_ok"), Sold: r.yes("sale_ok"), Retired: !r.yes("active"),
+		}
+		switch {
+		case r.text("type") == "service":
+			item.Kind = manufacturingv1.ItemKind_ITEM_KIND_SERVICE
+		case r.yes("is_storable"):
+			item.Kind = manufacturingv1.ItemKind_ITEM_KIND_STOCKED
+		}
+		if item.StandardCost, err = p.money(ctx, r, "standard_price"); err != nil {
+			return nil, err
+		}
+		if item.ListPrice, err = p.money(ctx, r, "list_price"); err != nil {
+			return nil, err
+		}
+		t.payload = item
+		things = append(things, t)
+	}
+	return things, nil
+}
+
+// thing is what one root record tells of itself.
+func (p *pass) thing(r row) thing {
+	t := thing{key: strconv.FormatInt(r.id(), 10), records: []int64{r.id()}, byMesh: true}
+	t.join(r, p.uid)
+	return t
+}
+
+// join takes the time and the user of a further record of a thing.
+func (t *thing) join(r row, uid int64) {
+	if r == nil {
+		return
+	}
+	t.changed = max(t.changed, r.text("write_date"))
+	t.byMesh = t.byMesh && r.ref("write_uid") == uid
+}

@@ -1,0 +1,132 @@
+package capture
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/plantmesh/plantmesh/node/odoo"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+)
+
+// lookups are small tables of Odoo, read once in a pass.
+type lookups struct {
+	units    map[int64]string // UN/CEFACT codes
+	sites    map[int64]string // of warehouses
+	types    map[int64]int64  // warehouses of picking types
+	currency string           // of the company
+}
+
+// quantity is a number of a unit; nil if the unit has no code.
+func (p *pass) quantity(ctx context.Context, r row, number, unit string) (*manufacturingv1.Quantity, error) {
+	if p.context.units == nil {
+		if err := p.readUnits(ctx); err != nil {
+			return nil, err
+		}
+	}
+	code := p.context.units[r.ref(unit)]
+	if code == "" {
+		return nil, nil
+	}
+	return &manufacturingv1.Quantity{Value: plain(r.number(number)), Unit: code}, nil
+}
+
+func (p *pass) readUnits(ctx context.Context) error {
+	p.context.units = map[int64]string{}
+	err := p.pages(ctx, "uom.uom", nil, []string{"x_mesh_code"}, func(rows []row) error {
+		var ids []int64
+		for _, r := range rows {
+			ids = append(ids, r.id())
+			p.context.units[r.id()] = r.text("x_mesh_code")
+		}
+		var names map[int64]string
+		if err := p.odoo.Call(ctx, "uom.uom", "get_external_id", odoo.Args{"ids": ids}, &names); err != nil {
+			return err
+		}
+		for id, name := range names {
+			if code := odoo.UnitCode(name); code != "" {
+				p.context.units[id] = code
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		p.context.units = nil
+	}
+	return err
+}
+
+// money is an amount in the company's currency; nil if it is zero.
+func (p *pass) money(ctx context.Context, r row, name string) (*manufacturingv1.Money, error) {
+	n := r.number(name)
+	if n == nil || n.IsZero() {
+		return nil, nil
+	}
+	if p.context.currency == "" {
+		var rows []row
+		err := p.odoo.Call(ctx, "res.company", "search_read", odoo.Args{"domain": []any{}, "fields": []string{"currency_id"}, "order": "id", "limit": 1}, &rows)
+		if err != nil || len(rows) == 0 {
+			return nil, err
+		}
+		p.context.currency = rows[0].label("currency_id")
+	}
+	return &manufacturingv1.Money{Amount: plain(n), Currency: p.context.currency}, nil
+}
+
+// siteOf is the site of a warehouse; empty if none, or several, have it.
+func (p *pass) siteOf(ctx context.Context, warehouse int64) (string, error) {
+	if p.context.sites == nil {
+		byCode := map[string][]string{}
+		for site, s := range p.config.Sites {
+			byCode[s.Warehouse] = append(byCode[s.Warehouse], site)
+		}
+		sites := map[int64]string{}
+		err := p.pages(ctx, "stock.warehouse", nil, []string{"code"}, func(rows []row) error {
+			for _, r := range rows {
+				if all := byCode[r.text("code")]; len(all) == 1 {
+					sites[r.id()] = all[0]
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return "", err
+		}
+		p.context.sites = sites
+	}
+	return p.context.sites[warehouse], nil
+}
+
+// siteOfType is the site of a picking type's warehouse.
+func (p *pass) siteOfType(ctx context.Context, id int64) (string, error) {
+	if p.context.types == nil {
+		types := map[int64]int64{}
+		err := p.pages(ctx, "stock.picking.type", nil, []string{"warehouse_id"}, func(rows []row) error {
+			for _, r := range rows {
+				types[r.id()] = r.ref("warehouse_id")
+			}
+			return nil
+		})
+		if err != nil {
+			return "", err
+		}
+		p.context.types = types
+	}
+	return p.siteOf(ctx, p.context.types[id])
+}
+
+// related reads records of another model by id.
+func (p *pass) related(ctx context.Context, model, field string, ids map[int64]bool, fields ...string) (map[int64]row, error) {
+	out := map[int64]row{}
+	delete(ids, 0)
+	if len(ids) == 0 {
+		return out, nil
+	}
+	err := p.pages(ctx, model, []any{[]any{field, "in", slices.Sorted(maps.Keys(ids))}}, fields, func(rows []row) error {
+		for _, r := range rows {
+			out[r.id()] = r
+		}
+		return nil
+	})
+	return out, err
+}
