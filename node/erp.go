@@ -12,7 +12,9 @@ import (
 	"github.com/plantmesh/plantmesh/node/api"
 	"github.com/plantmesh/plantmesh/node/config"
 	"github.com/plantmesh/plantmesh/node/consumer"
+	"github.com/plantmesh/plantmesh/node/exceptions"
 	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/odoo/capture"
 	"github.com/plantmesh/plantmesh/node/retention"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
@@ -27,10 +29,12 @@ const maxParkedShown = 200
 // erp applies every stream that the site holds in Odoo, but for those that say what became of it. A nil erp is a site that faces none.
 type erp struct {
 	applier  *odoo.Applier
+	client   *odoo.Client     // of capture
+	capture  *capture.Capture // nil: not configured
 	consumer *consumer.Consumer
 }
 
-func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, about *watch, logger *slog.Logger) (*erp, error) {
+func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, latency *telemetry.Latency, about *watch, logger *slog.Logger) (*erp, error) {
 	if cfg.Odoo == nil {
 		return nil, nil
 	}
@@ -46,20 +50,58 @@ func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, about *
 	if err != nil {
 		return nil, err
 	}
-	return &erp{applier: applier, consumer: c}, nil
+	e := &erp{applier: applier, consumer: c}
+	if cfg.Odoo.Capture == nil {
+		return e, nil
+	}
+	if e.client, err = odoo.NewCaptureClient(*cfg.Odoo); err != nil {
+		return nil, err
+	}
+	e.capture, err = capture.New(*cfg.Odoo, plantmesh.SiteID(cfg.Site), e.client, &publisher{Log: disk.log, tracing: tracing, latency: latency}, logger)
+	return e, err
 }
 
 func (e *erp) components() []component {
 	if e == nil {
 		return nil
 	}
-	return []component{{"odoo", func(ctx context.Context) error {
+	parts := []component{{"odoo", func(ctx context.Context) error {
 		defer e.applier.Close()
 		var preparing sync.WaitGroup
 		preparing.Go(func() { _ = e.applier.Prepare(ctx) }) // its status says how that went; the first event tries again
 		defer preparing.Wait()
 		return e.consumer.Run(ctx)
 	}}}
+	if e.capture != nil {
+		parts = append(parts, component{"capture", func(ctx context.Context) error {
+			defer e.client.Close()
+			return e.capture.Run(ctx)
+		}})
+	}
+	return parts
+}
+
+// blocked are the kinds of records that capture cannot read now.
+func (e *erp) blocked() []exceptions.BlockedCapture {
+	if e == nil || e.capture == nil {
+		return nil
+	}
+	var all []exceptions.BlockedCapture
+	for _, k := range e.capture.Status().Kinds {
+		if k.Problem != "" || !k.Polled.IsZero() || k.Absent {
+			all = append(all, exceptions.BlockedCapture{Kind: k.Name, Problem: k.Problem})
+		}
+	}
+	return all
+}
+
+// captureProblem joins what keeps capture from reading.
+func (e *erp) captureProblem() string {
+	problem := ""
+	for _, k := range e.blocked() {
+		problem = joinProblems(problem, k.Problem)
+	}
+	return problem
 }
 
 // readers are the consumers of the log, for retention.
@@ -80,7 +122,7 @@ func (e *erp) fill(s *adminv1.GetStatusResponse) {
 	}
 	a, c := e.applier.Status(), e.consumer.Status()
 	s.Odoo = &adminv1.OdooApplier{
-		Url: a.URL, Database: a.Database, ServerVersion: a.ServerVersion, Problem: joinProblems(a.Problem, c.Problem),
+		Url: a.URL, Database: a.Database, ServerVersion: a.ServerVersion, Problem: joinProblems(joinProblems(a.Problem, c.Problem), e.captureProblem()),
 		Counts: &adminv1.ApplyCounts{
 			Applied: c.Counts.Applied, Duplicates: c.Counts.Duplicates, Ignored: c.Counts.Ignored, Parked: c.Counts.Parked, Retries: c.Counts.Retries,
 			Discarded: c.Counts.Discarded,

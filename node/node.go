@@ -116,7 +116,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	erp, err := newERP(cfg, disk, tracing, about, logger)
+	erp, err := newERP(cfg, disk, tracing, &latency, about, logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -135,7 +135,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		return errors.Join(err, listener.Close())
 	}
 	scrubber := scrub.New(disk.log, m, cfg.Limits.ScrubBytesPerSecond, logger)
-	if err := about.look(disk, m, scrubber, readers.parked, logger); err != nil {
+	if err := about.look(disk, m, scrubber, readers.parked, erp.blocked, logger); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	server := api.NewServer(

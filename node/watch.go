@@ -45,13 +45,14 @@ func newWatch(cfg config.Config, disk *stores, metrics *telemetry.Metrics, logge
 }
 
 // look says where conditions are looked for.
-func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func() []exceptions.ParkedSubject, logger *slog.Logger) (err error) {
+func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func() []exceptions.ParkedSubject, blocked func() []exceptions.BlockedCapture, logger *slog.Logger) (err error) {
 	w.keeper, err = exceptions.New(w.site, disk.log, disk.state.Owner(exceptionsOwner), w.metrics, logger,
 		w.jumps,
 		exceptions.Streams(func() []mesh.Replica { return m.Status().Replicas }),
 		exceptions.Members(func() []mesh.Member { return m.Status().Members }),
 		exceptions.Lost(disk.log, s.Passes),
 		exceptions.Parked(parked),
+		exceptions.Blocked(blocked),
 	)
 	if err == nil {
 		w.jumps.Wake(w.keeper.Look)

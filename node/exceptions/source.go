@@ -17,6 +17,7 @@ const (
 	KindLost      = "range-lost"
 	KindClockSkew = "clock-skew"
 	KindParked    = "subject-parked"
+	KindBlocked   = "capture-blocked"
 )
 
 // Operations is who has to look at the conditions that a node sees.

@@ -18,11 +18,13 @@ import (
 type journalRow struct {
 	id     int64
 	event  string // source and id
+	kind   string // type
 	stream plantmesh.StreamName
 	offset plantmesh.Offset
 }
 
-// appliedByMesh finds the last event that the mesh applied to each subject, by type and subject.
+// appliedByMesh finds the last event that the mesh applied to each subject: of the type that tells of it, or, where its other events change
+// what is told, of any.
 func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]journalRow, error) {
 	has, err := p.columns(ctx, odoo.ModelApplied)
 	if err != nil || has == nil {
@@ -36,16 +38,21 @@ func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]
 		}
 	}
 	last := map[string]journalRow{}
-	err = p.pages(ctx, odoo.ModelApplied, []any{[]any{"x_subject", "in", subjects}, []any{"x_type", "in", types}},
+	domain := []any{[]any{"x_subject", "in", subjects}}
+	if !p.kind.worked {
+		domain = append(domain, []any{"x_type", "in", types})
+	}
+	err = p.pages(ctx, odoo.ModelApplied, domain,
 		[]string{"x_event", "x_type", "x_subject", "x_stream", "x_offset"}, func(rows []row) error {
 			for _, r := range rows {
 				var offset plantmesh.Offset
 				if _, err := fmt.Sscan(r.text("x_offset"), &offset); err != nil {
 					return fmt.Errorf("offset %q of the journal's row %d: %w", r.text("x_offset"), r.id(), err)
 				}
-				last[r.text("x_type")+" "+r.text("x_subject")] = journalRow{
-					id: r.id(), event: r.text("x_event"), stream: plantmesh.StreamName(r.text("x_stream")), offset: offset,
+				one := journalRow{
+					id: r.id(), event: r.text("x_event"), kind: r.text("x_type"), stream: plantmesh.StreamName(r.text("x_stream")), offset: offset,
 				}
+				last[r.text("x_subject")] = one
 			}
 			return nil
 		})
@@ -54,7 +61,12 @@ func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]
 
 // isEcho tells whether a thing is as an event of the mesh made it: the event's content decides. What the event left open may be as Odoo
 // sets it, if the mesh wrote last and nobody was told anything else before.
+//
+// Of an order, reports and completions of the plant change the quantity or the parts. What the mesh wrote last, after such an event, is theirs.
 func (p *pass) isEcho(c change, r journalRow) (bool, error) {
+	if r.kind != c.kind.Name {
+		return c.byMesh, nil
+	}
 	recorded, err := p.log.Get(r.stream, r.offset)
 	if err != nil {
 		return false, p.log.Err() // trimmed, or of another incarnation: nothing to compare with, so it is told
@@ -99,7 +111,7 @@ func agree(made, has, before protoreflect.Message, open bool, unheld []string) b
 
 func same(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool, unheld []string) bool {
 	if f.IsList() {
-		a, b := items(f, made.List()), items(f, has.List())
+		a, b := elements(f, made.List()), elements(f, has.List())
 		return slices.EqualFunc(a, b, func(x, y protoreflect.Value) bool { return sameOne(f, x, y, open, unheld) })
 	}
 	return sameOne(f, made, has, open, unheld)
@@ -107,7 +119,7 @@ func same(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open boo
 
 func sameOne(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool, unheld []string) bool {
 	if f.Message() == nil {
-		return made.Equal(has)
+		return made.Equal(has) || f.Name() == "unit" && odoo.SameUnit(made.String(), has.String())
 	}
 	switch a := made.Message().Interface().(type) {
 	case *manufacturingv1.Quantity:
@@ -122,8 +134,8 @@ func sameOne(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open 
 	return proto.Equal(made.Message().Interface(), has.Message().Interface())
 }
 
-// items are the elements of a list: lines in the order of their ids, everything else as it is.
-func items(f protoreflect.FieldDescriptor, list protoreflect.List) []protoreflect.Value {
+// elements of a list: lines in the order of their ids, everything else as it is.
+func elements(f protoreflect.FieldDescriptor, list protoreflect.List) []protoreflect.Value {
 	var all []protoreflect.Value
 	for i := range list.Len() {
 		all = append(all, list.Get(i))

@@ -5,24 +5,25 @@ import (
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
-// kinds are polled in this order: what others name comes first.
-var kinds = []kind{
-	{
-		name: "items", model: "product.product", build: buildItems, parts: []part{{model: "product.template", via: "product_tmpl_id"}},
-		fields: []string{
-			"default_code", "name", "type", "is_storable", "tracking", "uom_id", "categ_id", "barcode", "standard_price", "list_price",
-			"purchase_ok", "sale_ok", "active", "product_tmpl_id",
-		},
-		end: func(last proto.Message) proto.Message {
-			m := proto.CloneOf(last.(*manufacturingv1.ItemChanged)) //nolint:forcetypeassert // of this kind
-			m.Retired = true
-			return m
-		},
+var items = kind{
+	name: "items", model: "product.product", build: buildItems, parts: []part{{model: "product.template", via: "product_tmpl_id"}},
+	fields: []string{
+		"default_code", "name", "type", "is_storable", "tracking", "uom_id", "categ_id", "barcode", "standard_price", "list_price",
+		"purchase_ok", "sale_ok", "active", "product_tmpl_id",
 	},
+	end: retire,
+}
+
+// retire says of the last state of a thing that it is not to be used any more.
+func retire(last proto.Message) proto.Message {
+	m := proto.Clone(last)
+	m.ProtoReflect().Set(m.ProtoReflect().Descriptor().Fields().ByName("retired"), protoreflect.ValueOfBool(true))
+	return m
 }
 
 var trackings = map[string]manufacturingv1.Tracking{

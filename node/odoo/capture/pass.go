@@ -25,6 +25,7 @@ type kind struct {
 	parts  []part
 	build  func(ctx context.Context, p *pass, rows []row) ([]thing, error)
 	end    func(last proto.Message) proto.Message // what tells that it is no more; nil: nothing does
+	worked bool                                   // events of other types about its subject change it too
 	unheld []string                               // fields of its payload that Odoo has no place for
 }
 
@@ -34,6 +35,9 @@ type part struct {
 	parent string // its field that names the root record, or
 	via    string // the root's field that names it
 }
+
+// kinds are polled in this order: what others name comes first.
+var kinds = []kind{items, workCenters, suppliers, customers, demands, orders}
 
 // thing is what Odoo has of one thing now.
 type thing struct {

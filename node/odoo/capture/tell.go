@@ -43,7 +43,7 @@ func (p *pass) tell(ctx context.Context, things []thing) error {
 			next.Journal, next.Told = c.before.Journal, c.before.Told
 		}
 		echo := false
-		if row, ok := applied[c.kind.Name+" "+c.kind.SubjectOf(c.payload)]; ok && row.id > next.Journal {
+		if row, ok := applied[c.kind.SubjectOf(c.payload)]; ok && row.id > next.Journal {
 			next.Journal = row.id
 			if echo, err = p.isEcho(c, row); err != nil {
 				return err

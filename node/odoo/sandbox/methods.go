@@ -202,12 +202,28 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 		if empty(values["state"]) {
 			values["state"] = "draft"
 		}
+	case "mrp.production":
+		if empty(values["state"]) {
+			values["state"] = "draft"
+		}
+		if product, _ := values["product_id"].(int64); empty(values["product_uom_id"]) && x.get("product.product", product) != nil {
+			values["product_uom_id"] = x.get("product.product", product).ref("uom_id")
+		}
 	case "stock.warehouse":
 		code, _ := values["code"].(string)
 		view := x.insert("stock.location", map[string]any{"name": code, "complete_name": code, "usage": "view", "company_id": x.table("res.company").rows[0].id})
 		values["view_location_id"], values["lot_stock_id"], values["company_id"] = view.id, x.makeLocation("Stock", view).id, view.ref("company_id")
 	}
-	return x.insert(t.name, values), nil
+	r := x.insert(t.name, values)
+	switch t.name {
+	case "stock.warehouse":
+		x.insert("stock.picking.type", map[string]any{"name": "Manufacturing", "code": "mrp_operation", "warehouse_id": r.id})
+	case "sale.order":
+		for _, line := range r.ids("order_line") {
+			x.set("sale.order.line", x.get("sale.order.line", line), map[string]any{"order_id": r.id})
+		}
+	}
+	return r, nil
 }
 
 func (x *call) write(t *table, q *request) (any, error) {

@@ -54,6 +54,11 @@ func (x *applier) createOrder(e odoo.Effect, product *row, quantity *apd.Decimal
 	if b := x.one("mrp.bom", "product_tmpl_id", product.ref("product_tmpl_id")); b != nil {
 		all["bom_id"] = b.id
 	}
+	for _, t := range x.table("stock.picking.type").rows {
+		if t.ref("warehouse_id") == house.id {
+			all["picking_type_id"] = t.id
+		}
+	}
 	for name, value := range values {
 		all[name] = value
 	}

@@ -86,6 +86,9 @@ func (x *call) displayName(model string, id int64) string {
 		return ""
 	}
 	if name := r.str("name"); name != "" {
+		if parent := r.ref("parent_id"); model == "product.category" && parent != 0 {
+			return x.displayName(model, parent) + " / " + name
+		}
 		return name
 	}
 	return fmt.Sprintf("%s,%d", model, id)

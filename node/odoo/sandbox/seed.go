@@ -35,7 +35,8 @@ func (x *tx) seed() {
 	}
 	view := x.insert("stock.location", map[string]any{"name": "WH", "complete_name": "WH", "usage": "view", "company_id": company.id})
 	stock := x.makeLocation("Stock", view)
-	x.insert("stock.warehouse", map[string]any{"name": "My Company", "code": "WH", "view_location_id": view.id, "lot_stock_id": stock.id, "company_id": company.id})
+	house := x.insert("stock.warehouse", map[string]any{"name": "My Company", "code": "WH", "view_location_id": view.id, "lot_stock_id": stock.id, "company_id": company.id})
+	x.insert("stock.picking.type", map[string]any{"name": "Manufacturing", "code": "mrp_operation", "warehouse_id": house.id})
 }
 
 // unitsOfMeasure are Odoo's, each with its size in the root of its dimension; a root comes first.
