@@ -14,8 +14,10 @@ var demands = kind{
 	name: "demand", model: "sale.order", build: buildDemands, parts: []part{{model: "sale.order.line", parent: "order_id"}},
 	fields: []string{"name", "x_mesh_demand", "state", "partner_id", "client_order_ref", "commitment_date", "warehouse_id", "order_line"},
 	end: func(last proto.Message) proto.Message {
-		m := proto.CloneOf(last.(*manufacturingv1.DemandReceived)) //nolint:forcetypeassert // of this kind
-		m.State = manufacturingv1.DemandState_DEMAND_STATE_CANCELLED
+		m := proto.Clone(last)
+		if demand, ok := m.(*manufacturingv1.DemandReceived); ok {
+			demand.State = manufacturingv1.DemandState_DEMAND_STATE_CANCELLED
+		}
 		return m
 	},
 }

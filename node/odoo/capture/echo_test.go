@@ -93,6 +93,40 @@ func (h *office) orders(site, order string) []proto.Message {
 	return told[proto.Message](h, plantmesh.StreamOf("hq", odoo.OrdersDomain(site)), "order/"+order)
 }
 
+func TestOrderThatMovesIsClosedAtItsOldPlant(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *office) {
+		name := h.name("MO")
+		id := h.create("mrp.production", map[string]any{"name": name, "product_id": h.product(nil), "product_qty": 5, "picking_type_id": h.madeIn("WH")})[0]
+		h.confirm(id)
+		h.poll()
+		h.config.Sites = map[string]odoo.Site{"plant-c": {Warehouse: "WH"}} // the mapping moves the warehouse
+		h.restart(h.log, h.mesh)
+		h.poll()
+		h.poll()
+		if got := h.orders("plant-c", name); len(got) != 1 {
+			t.Errorf("plant-c was told %v, want the release", got)
+		}
+		got := h.orders("plant-a", name)
+		if len(got) != 2 {
+			t.Fatalf("plant-a was told %v, want release and close", got)
+		}
+		if _, ok := got[1].(*manufacturingv1.ProductionOrderClosed); !ok {
+			t.Errorf("plant-a was told %v, want it closed", got[1])
+		}
+	})
+}
+
+// madeIn is the operation type of manufacturing in a warehouse.
+func (h *office) madeIn(code string) int64 {
+	h.t.Helper()
+	var types []row
+	domain := []any{[]any{"warehouse_id.code", "=", code}, []any{"code", "=", "mrp_operation"}}
+	if err := h.person.SearchRead(h.t.Context(), "stock.picking.type", domain, []string{"code"}, 1, &types); err != nil || len(types) != 1 {
+		h.t.Fatalf("%v: %d operation types", err, len(types))
+	}
+	return types[0].id()
+}
+
 func TestOrderGoesToItsPlantAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *office) {
 		house := h.create("stock.warehouse", map[string]any{"name": h.name("B"), "code": fmt.Sprintf("%05d", time.Now().UnixNano()%100000)})[0]
@@ -126,6 +160,7 @@ func TestOrderGoesToItsPlantAlone(t *testing.T) {
 		if other := h.orders("plant-a", name); len(other) != 0 {
 			t.Errorf("plant-a was told %v, want nothing", other)
 		}
+		h.restart(h.log, h.mesh)
 		h.cancel(id)
 		h.poll()
 		if got := h.orders("plant-b", name); len(got) != 2 {

@@ -23,7 +23,7 @@ var orders = kind{
 		if !ok {
 			return last
 		}
-		return &manufacturingv1.ProductionOrderClosed{OrderId: released.GetOrderId(), Reason: manufacturingv1.CloseReason_CLOSE_REASON_CANCELLED, Comment: "deleted in Odoo"}
+		return &manufacturingv1.ProductionOrderClosed{OrderId: released.GetOrderId(), Reason: manufacturingv1.CloseReason_CLOSE_REASON_CANCELLED, Comment: "deleted in Odoo, or moved to another plant"}
 	},
 }
 

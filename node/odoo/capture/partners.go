@@ -46,7 +46,7 @@ func partnerID(r row, role string) string {
 }
 
 // buildPartners tells of those that have the role: by the mesh's own field, or by Odoo's count of their documents.
-func buildPartners(ctx context.Context, p *pass, rows []row, role string, make func(id, country string, r row) proto.Message) ([]thing, error) {
+func buildPartners(ctx context.Context, p *pass, rows []row, role string, payload func(id, country string, r row) proto.Message) ([]thing, error) {
 	countries := map[int64]bool{}
 	for _, r := range rows {
 		countries[r.ref("country_id")] = true
@@ -65,7 +65,7 @@ func buildPartners(ctx context.Context, p *pass, rows []row, role string, make f
 		if id := partnerID(r, role); id == "" {
 			t.leftOut = role + " " + r.text("name") + " has no reference: give it one"
 		} else {
-			t.payload = make(id, codes[r.ref("country_id")], r)
+			t.payload = payload(id, codes[r.ref("country_id")], r)
 		}
 		things = append(things, t)
 	}

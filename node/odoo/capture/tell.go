@@ -57,6 +57,15 @@ func (p *pass) tell(ctx context.Context, things []thing) error {
 				return err
 			}
 		}
+		if c.last != nil && !c.before.Ended && !ended && c.before.Target != c.target { // another plant's now
+			moved, err := p.ending(nil, c.thing, &next, c.last)
+			if err != nil {
+				return err
+			}
+			for _, e := range moved {
+				w.Entries = append(w.Entries, storage.Entry{Stream: p.stream(e, c.before.Target), Event: e})
+			}
+		}
 		if !echo && !(ended && c.before == nil) { // that something is no more is no news of what nobody was told of
 			event, err := p.event(c.thing, &next, c.payload)
 			if errors.Is(err, plantmesh.ErrInvalidEvent) {
@@ -101,7 +110,7 @@ func (p *pass) changed(things []thing) ([]change, error) {
 				return nil, err
 			}
 			c.before = &s
-			if s.Type == c.kind.Name && proto.Equal(c.last, t.payload) {
+			if s.Type == c.kind.Name && s.Target == t.target && proto.Equal(c.last, t.payload) {
 				continue
 			}
 		}
