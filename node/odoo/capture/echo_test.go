@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -185,4 +186,36 @@ func (h *office) press(id int64, button, state string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+func TestWhatThePlantDoesWithAnOrderIsNotTold(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *office) {
+		a, order := h.applier(), h.name("WO")
+		ten, four := &manufacturingv1.Quantity{Value: "10", Unit: "C62"}, &manufacturingv1.Quantity{Value: "4", Unit: "C62"}
+		h.product(nil)
+		h.apply(a, "release", &manufacturingv1.ProductionOrderReleased{OrderId: order, ItemId: h.name("bolt"), Quantity: ten})
+		h.poll()
+		h.apply(a, "part", &manufacturingv1.ProductionCompleted{OrderId: order, ItemId: h.name("bolt"), Quantity: four, Partial: true})
+		h.poll()
+		h.apply(a, "more", &manufacturingv1.ProductionCompleted{OrderId: order, ItemId: h.name("bolt"), Quantity: ten})
+		h.poll()
+		if got := h.orders("plant-a", order); len(got) != 0 {
+			t.Errorf("told %v, want nothing: the plant did it", got)
+		}
+	})
+}
+
+func TestWhatWasCapturedIsNotAppliedAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, h *office) {
+		h.product(nil)
+		h.poll()
+		recorded, err := h.log.Get("hq/master-data", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = odoo.NewOutcomes(h.applier(), "hq", h.log).Handle(t.Context(), consumer.Delivery{Stream: "hq/master-data", Incarnation: 1, Event: recorded, Attempt: 1})
+		if !errors.Is(err, consumer.ErrIgnored) {
+			t.Errorf("applied with %v, want it ignored", err)
+		}
+	})
 }
