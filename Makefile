@@ -8,7 +8,7 @@ BENCHTIME ?= 1s
 SEEDS ?= 300
 FIRST ?= 0
 
-.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-jaeger
+.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-odoo-log test-jaeger
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -84,6 +84,9 @@ test-odoo: ## the contract suite on a real Odoo 19: the one of ODOO_URL, ODOO_DB
 	  env=$$(deploy/dev/odoo-up clone setup) && eval "$$env" && export ODOO_FRESH_DB=$$ODOO_DB && \
 	  env=$$(deploy/dev/odoo-up clone contract) && eval "$$env"; \
 	fi && $(GO) test -count=1 ./node/odoo/...
+
+test-odoo-log: ## a factory's real log, from an empty Odoo 19 on, against its known answers (Debian, root, ../shared/data); PLANTMESH_LOG_ORDERS=40 for a part
+	env=$$(deploy/dev/odoo-up clone log) && eval "$$env" && ODOO_LOG_DB=$$ODOO_DB $(GO) test -count=1 -timeout 60m -v ./cmd/plantmesh/internal/reallog
 
 bench-odoo: ## events applied a second in a real Odoo 19 (Debian, root), beside the same work by bare calls
 	env=$$(deploy/dev/odoo-up clone bench) && eval "$$env" && $(GO) test -run '^$$' -bench RealOdoo -benchtime 100x ./node/odoo/odootest

@@ -135,7 +135,7 @@ func TestOnlyNewNamesAndStockAreKeys(t *testing.T) {
 		t.Errorf("keys %q of a report that names nothing new", got)
 	}
 	completion := Effect{Origin: Origin{Subject: "order/1"}, Kind: EffectComplete, Goods: Goods{Item: "A"}}
-	if got := n.keys(completion); !slices.Equal(got, []string{"order/1", "stock A"}) {
+	if got := n.keys(completion); !slices.Equal(got, []string{"order/1", "stock A", posting}) {
 		t.Errorf("keys %q of a completion", got)
 	}
 }

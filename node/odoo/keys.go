@@ -8,6 +8,10 @@ type names struct {
 	known map[string]bool
 }
 
+// posting is the key of effects that take whatever the bill of materials says from stock: which items that are, only Odoo knows, and orders of
+// different items share them.
+const posting = "materials of orders"
+
 // keys are what an effect must have to itself while its call runs: its subject, the stock it moves, and what it names for
 // the first time.
 func (n *names) keys(e Effect) []string {
@@ -24,6 +28,9 @@ func (n *names) keys(e Effect) []string {
 		if e.Transfer != "" {
 			keys = append(keys, "transfer "+e.Transfer)
 		}
+	}
+	if e.Kind == EffectComplete || e.Kind == EffectClose {
+		keys = append(keys, posting)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -120,18 +120,37 @@ def report(event):
         'x_mesh_rejected': float(rejected['value']) if rejected else 0.0,
         'x_mesh_review': float(review['value']) if review else 0.0,
         'x_mesh_unit': (completed or rejected or review or {}).get('unit') or False})
-    if work.state in ('done', 'cancel'):
+    if order.state in ('done', 'cancel') or work.state == 'done':
         return {'model': 'mrp.workcenter.productivity', 'id': entry.id, 'note': 'its work order was closed: only time and counts were added'}
-    values = {}
+    # One that Odoo cancelled, because all of the order had passed it when a part was completed, goes on: Odoo deletes the time of a cancelled one.
     if work.state != 'progress':
-        values['state'] = 'progress'
+        work.write({'state': 'progress'})
     if completed and float(completed['value']):
-        values['qty_produced'] = work.qty_produced + amount(completed, order.product_uom_id)
-    if values:
-        work.write(values)
+        add_produced(work, amount(completed, order.product_uom_id))
     if work.state != 'progress':
         raise UserError("Odoo left work order %s in state %s instead of starting it." % (work.display_name, work.state))
     return {'model': 'mrp.workcenter.productivity', 'id': entry.id}
+
+
+def add_produced(work, quantity):
+    """Counts what an operation made, and nothing else: writing it through the model has Odoo take what the slowest operation made for what the
+    order is producing, and material for that from stock, which the plant reports itself."""
+    work.flush_recordset()
+    env.cr.execute('UPDATE mrp_workorder SET qty_produced = %s WHERE id = %s', [work.product_uom_id.round(work.qty_produced + quantity), work.id])
+    work.invalidate_recordset(['qty_produced'])
+    work.modified(['qty_produced'])
+
+
+def finish_work(event, order):
+    """Ends the order's work orders, and returns those whose planned time Odoo is kept from booking as spent, with that time: an operation without
+    a report took no time, if the order's operations are reported at all."""
+    order.workorder_ids.button_finish()
+    planned = []
+    if env['mrp.workcenter.productivity'].search_count([('x_mesh_order', '=', event['order'])], limit=1):
+        for work in order.workorder_ids.filtered(lambda w: w.state == 'done' and not w.duration):
+            planned.append((work, work.duration_expected))
+            work.write({'duration_expected': 0.0})
+    return planned
 
 
 def complete(event):
@@ -155,6 +174,9 @@ def complete(event):
     if event.get('location'):
         order.move_finished_ids.filtered(lambda move: move.state not in ('done', 'cancel')).write({'location_dest_id': location(event, event['location']).id})
     order.write({'qty_producing': quantity})
+    planned = finish_work(event, order)
+    # Anew: ending work orders has Odoo take what they made for what the order makes.
+    order.write({'qty_producing': quantity})
     order._set_qty_producing(False)
     options = {'skip_consumption': True, 'skip_redirection': True, 'skip_backorder': True}
     more = event.get('partial') and order.product_uom_id.compare(quantity, order.product_qty) < 0
@@ -164,6 +186,8 @@ def complete(event):
     if order.state != 'done' or order.product_uom_id.compare(order.qty_produced, quantity) != 0:
         raise UserError("Odoo did not complete %s of order %s: it is %s with %s produced%s. Complete it by hand, or correct what keeps Odoo from it." % (
             quantity, event['order'], order.state, order.qty_produced, ' and asks for more in a dialog' if isinstance(answer, dict) else ''))
+    for work, minutes in planned:
+        work.write({'duration_expected': minutes})
     if more:
         rest = order.production_group_id.production_ids.filtered(lambda mo: mo.state not in ('done', 'cancel'))
         if len(rest) != 1:

@@ -17,8 +17,7 @@ func (p *plant) ledger() (debit, credit, journal string) {
 			p.t.Fatal(err)
 		}
 	}
-	n := fmt.Sprint(starts/1000%10_000_000, runs.Load())
-	n = n[:7] + n[8:]
+	n := fmt.Sprintf("%07d%d", starts/1000%10_000_000, runs.Load())
 	debit, credit, journal = "6"+n, "4"+n, p.code()+"J"
 	create("account.account", map[string]any{"code": debit, "name": "Cost " + n, "account_type": "expense"})
 	create("account.account", map[string]any{"code": credit, "name": "Stock " + n, "account_type": "asset_current"})

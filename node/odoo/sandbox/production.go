@@ -212,7 +212,7 @@ func (x *applier) report(e odoo.Effect) (odoo.Result, error) {
 		return odoo.Result{}, err
 	}
 	result := odoo.Result{Model: "mrp.workcenter.productivity", ID: entry.id}
-	if work.str("state") == "done" || work.str("state") == "cancel" {
+	if closed(order) || work.str("state") == "done" {
 		result.Note = "its work order was closed: only time and counts were added"
 		return result, nil
 	}
