@@ -35,9 +35,10 @@ type Administrator struct {
 	logger *slog.Logger
 }
 
-// NewAdministrator works in the configuration's database with a key of its own. login is the connector's user; empty: ConnectorLogin.
+// NewAdministrator works in the configuration's database with a key of its own, for which cfg.Login is the login where the API asks for one.
+// login is the connector's user; empty: ConnectorLogin.
 func NewAdministrator(cfg Config, key, login string, logger *slog.Logger) (*Administrator, error) {
-	client, err := NewClient(cfg.URL, cfg.Database, key)
+	client, err := Open(cfg.access(key))
 	if err != nil {
 		return nil, err
 	}

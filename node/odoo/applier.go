@@ -54,7 +54,7 @@ func New(cfg Config, logger *slog.Logger) (*Applier, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := NewClient(cfg.URL, cfg.Database, key)
+	client, err := Open(cfg.access(key))
 	if err != nil {
 		return nil, err
 	}

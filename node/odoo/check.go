@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -56,7 +54,7 @@ func Check(ctx context.Context, cfg Config) ([]Finding, error) {
 	if err != nil {
 		return []Finding{{About: "key", Text: err.Error()}}, nil
 	}
-	client, err := NewClient(cfg.URL, cfg.Database, key)
+	client, err := Open(cfg.access(key))
 	if err != nil {
 		return nil, err
 	}
@@ -88,14 +86,18 @@ func (c *checker) bad(about, format string, args ...any) {
 // server looks at address, version and clock.
 func (c *checker) server(ctx context.Context) bool {
 	before := time.Now()
-	version, date, err := c.client.version(ctx)
+	version, date, err := c.client.versionAndTime(ctx)
 	if err != nil {
 		c.bad("server", "%v: check odoo.url, and that Odoo runs and can be reached from here", err)
 		return false
 	}
-	first, _, _ := strings.Cut(strings.TrimPrefix(version, "saas~"), ".")
-	if major, err := strconv.Atoi(first); err != nil || major < 19 {
-		c.bad("server", "%s is Odoo %s: this version of plantmesh needs 19 or later, which has the JSON-2 API", c.cfg.URL, version)
+	major, err := majorVersion(version)
+	switch {
+	case err != nil || major < firstVersion:
+		c.bad("server", "%s is Odoo %s: this version of plantmesh needs %d or later", c.cfg.URL, version, firstVersion)
+		return false
+	case major < firstJSON2 && c.cfg.API == APIJSON2:
+		c.bad("server", "%s is Odoo %s, which has no JSON-2 API: set odoo.api to auto or jsonrpc, and odoo.login", c.cfg.URL, version)
 		return false
 	}
 	c.good("server", "%s is Odoo %s", c.cfg.URL, version)

@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -34,26 +33,41 @@ var tracer = otel.Tracer("github.com/plantmesh/plantmesh/node/odoo")
 // Args are the named arguments of a method; ids and context among them.
 type Args map[string]any
 
-// Client speaks Odoo's JSON-2 API. It is safe for concurrent use.
-type Client struct {
-	base     *url.URL
-	database string
-	key      string
-	http     *http.Client
+// Access is how to get into one database.
+type Access struct {
+	URL, Database string
+
+	API   string // one of APIAuto, APIJSON2 and APIJSONRPC; empty: APIAuto
+	Login string // of the user; JSON-2 does without
+	Key   string // API key of the user that the client works as; JSON-RPC takes a password, too
 }
 
-// NewClient returns a client for one database; key is the API key of the user it works as.
-func NewClient(address, database, key string) (*Client, error) {
-	base, err := url.Parse(strings.TrimSuffix(address, "/"))
+// Client calls methods of Odoo's models. It is safe for concurrent use.
+type Client struct {
+	access Access
+	wire   *wire
+
+	door    atomic.Pointer[door]
+	version atomic.Pointer[string] // of the server, as it said last
+}
+
+// Open returns a client. It connects to nothing yet: with APIAuto, the first call asks for the server's version.
+func Open(access Access) (*Client, error) {
+	base, err := url.Parse(strings.TrimSuffix(access.URL, "/"))
 	if err != nil {
-		return nil, fmt.Errorf("odoo address %q: %w", address, err)
+		return nil, fmt.Errorf("odoo address %q: %w", access.URL, err)
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleTimeout}
-	return &Client{base: base, database: database, key: key, http: &http.Client{Transport: transport, Timeout: callTimeout}}, nil
+	return &Client{access: access, wire: &wire{base: base, http: &http.Client{Transport: transport, Timeout: callTimeout}}}, nil
+}
+
+// NewClient returns a client that speaks JSON-2 with one database; key is the API key of the user it works as.
+func NewClient(address, database, key string) (*Client, error) {
+	return Open(Access{URL: address, Database: database, API: APIJSON2, Key: key})
 }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.wire.http.CloseIdleConnections() }
 
 // Call runs a method of a model and decodes its result into out, unless that is nil. It is one transaction in Odoo,
 // committed before the reply.
@@ -62,7 +76,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // whether the call was made.
 func (c *Client) Call(ctx context.Context, model, method string, args Args, out any) error {
 	ctx, span := tracer.Start(ctx, "odoo "+model+"/"+method, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("server.address", c.base.Host), attribute.String("db.namespace", c.database)))
+		attribute.String("server.address", c.wire.base.Host), attribute.String("db.namespace", c.access.Database)))
 	defer span.End()
 	err := c.call(ctx, model, method, args, out)
 	if err != nil {
@@ -73,57 +87,26 @@ func (c *Client) Call(ctx context.Context, model, method string, args Args, out 
 }
 
 func (c *Client) call(ctx context.Context, model, method string, args Args, out any) error {
-	if args == nil {
-		args = Args{}
-	}
-	body, err := json.Marshal(args)
-	if err != nil {
-		return fmt.Errorf("%s/%s: encode: %w", model, method, err)
-	}
-	address := c.base.JoinPath("json", "2", model, method).String()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	door, err := c.chosen(ctx)
 	if err != nil {
 		return fmt.Errorf("%s/%s: %w", model, method, err)
 	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Authorization", "bearer "+c.key)
-	request.Header.Set("X-Odoo-Database", c.database)
-	response, err := c.http.Do(request)
+	result, err := door.call(ctx, model, method, args)
+	if ctx.Err() != nil && err != nil {
+		return ctx.Err()
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("%s/%s: %w", model, method, withoutAddress(err))
-	}
-	defer response.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(response.Body, maxReply+1))
-	if err != nil {
-		return fmt.Errorf("%s/%s: read the reply: %w", model, method, err)
-	}
-	if len(reply) > maxReply {
-		return fmt.Errorf("%s/%s: the reply is larger than %d bytes", model, method, maxReply)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s/%s: %w", model, method, decodeError(response.StatusCode, reply))
+		return fmt.Errorf("%s/%s: %w", model, method, err)
 	}
 	if out == nil {
 		return nil
 	}
-	decoder := json.NewDecoder(bytes.NewReader(reply))
+	decoder := json.NewDecoder(bytes.NewReader(result))
 	decoder.UseNumber() // a quantity must not become a float on its way
 	if err := decoder.Decode(out); err != nil {
 		return fmt.Errorf("%s/%s: the reply is not what was asked for: %w", model, method, err)
 	}
 	return nil
-}
-
-// withoutAddress keeps the cause of a failed request: the address is known, and would change the text with every model.
-func withoutAddress(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
 }
 
 // Create makes records and returns their ids.
@@ -148,41 +131,4 @@ func (c *Client) Count(ctx context.Context, model string, domain []any) (int, er
 	var n int
 	err := c.Call(ctx, model, "search_count", Args{"domain": domain}, &n)
 	return n, err
-}
-
-// Version asks for the server's version; it needs neither a key nor a database.
-func (c *Client) Version(ctx context.Context) (string, error) {
-	version, _, err := c.version(ctx)
-	return version, err
-}
-
-// version also tells the time by the server's clock; zero if it does not say.
-func (c *Client) version(ctx context.Context) (string, time.Time, error) {
-	var v struct {
-		Version string `json:"version"`
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath("web", "version").String(), nil)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("odoo version: %w", err)
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("odoo version: %w", withoutAddress(err))
-	}
-	defer response.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("odoo version: %w", err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return "", time.Time{}, fmt.Errorf("odoo version: %w", decodeError(response.StatusCode, reply))
-	}
-	if err := json.Unmarshal(reply, &v); err != nil || v.Version == "" {
-		return "", time.Time{}, fmt.Errorf("odoo version: the server at %s does not answer as Odoo 19 does: check odoo.url", c.base.Host)
-	}
-	date, err := http.ParseTime(response.Header.Get("Date"))
-	if err != nil {
-		date = time.Time{}
-	}
-	return v.Version, date, nil
 }

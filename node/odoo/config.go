@@ -35,6 +35,11 @@ type Config struct {
 	URL      string `yaml:"url"`
 	Database string `yaml:"database"`
 
+	// API is auto, json2 or jsonrpc: how to speak with the server. auto asks for its version.
+	API string `yaml:"api"`
+	// Login is of the user that plantmesh works as. JSON-RPC, and so Odoo before 19, asks for it.
+	Login string `yaml:"login,omitempty"`
+
 	// The API key of the user that plantmesh works as: exactly one of the three.
 	APIKey     string `yaml:"api_key,omitempty"`
 	APIKeyFile string `yaml:"api_key_file,omitempty"` // first line of a file
@@ -66,6 +71,7 @@ type Site struct {
 // Default is a configuration that lacks only the address, the database and the key.
 func Default() Config {
 	return Config{
+		API:         APIAuto,
 		Concurrency: DefaultConcurrency, Batch: DefaultBatch, Quarantine: DefaultQuarantine,
 		CreateMissing: []string{CreateOrders, CreateLots},
 	}
@@ -80,6 +86,12 @@ func (c Config) Validate() error {
 	}
 	if c.Database == "" {
 		fault("odoo.database: name the database")
+	}
+	if !slices.Contains([]string{APIAuto, APIJSON2, APIJSONRPC}, c.API) {
+		fault("odoo.api %q: must be %s, %s or %s", c.API, APIAuto, APIJSON2, APIJSONRPC)
+	}
+	if c.API == APIJSONRPC && c.Login == "" {
+		fault("odoo.login: name the login of the user that the API key is of: JSON-RPC asks for it")
 	}
 	keys := 0
 	for _, s := range []string{c.APIKey, c.APIKeyFile, c.APIKeyEnv} {
@@ -144,6 +156,11 @@ func (c Config) key() (string, error) {
 		return key, nil
 	}
 	return c.APIKey, nil
+}
+
+// access is the way into the database with a key.
+func (c Config) access(key string) Access {
+	return Access{URL: c.URL, Database: c.Database, API: c.API, Login: c.Login, Key: key}
 }
 
 // warehouse is the code for a site; empty means the company's first.

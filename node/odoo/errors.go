@@ -23,7 +23,7 @@ func (c Class) String() string { return [...]string{"transient", "business", "co
 
 // Error is an answer of Odoo that is not a result.
 type Error struct {
-	Status  int    // of HTTP
+	Status  int    // of HTTP; over JSON-RPC, what JSON-2 would have answered
 	Name    string // Python's name of the exception, such as odoo.exceptions.UserError; empty if the body was not JSON
 	Message string // Odoo's own words
 	Class   Class
@@ -36,8 +36,8 @@ func (e *Error) Error() string {
 	return "odoo: " + e.Message
 }
 
-// answer is the body of an error in JSON-2.
-type answer struct {
+// fault is the body of an error in JSON-2.
+type fault struct {
 	Name    string `json:"name"`
 	Message string `json:"message"`
 }
@@ -48,19 +48,23 @@ const longest = 1000
 // decodeError classifies a reply whose status is not 200.
 func decodeError(status int, body []byte) *Error {
 	e := &Error{Status: status}
-	var a answer
+	var a fault
 	if err := json.Unmarshal(body, &a); err != nil || (a.Name == "" && a.Message == "") {
 		e.Message = shorten(strings.Join(strings.Fields(stripTags(string(body))), " "))
 		e.Class = classOfStatus(status)
 		return e
 	}
-	e.Name = a.Name
-	message, _, _ := strings.Cut(a.Message, " while evaluating\n")
+	return namedError(status, a.Name, a.Message)
+}
+
+// namedError is an exception of Odoo, in its own words.
+func namedError(status int, name, message string) *Error {
+	e := &Error{Status: status, Name: name, Class: classOf(status, name)}
+	message, _, _ = strings.Cut(message, " while evaluating\n")
 	e.Message = shorten(strings.TrimSpace(message))
 	if e.Message == "" {
-		e.Message = a.Name
+		e.Message = name
 	}
-	e.Class = classOf(status, a.Name)
 	return e
 }
 

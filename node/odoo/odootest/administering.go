@@ -41,7 +41,7 @@ func RunSetup(t *testing.T, target Target) {
 	}
 
 	connector := target
-	connector.Key = key
+	connector.Key, connector.Login = key, odoo.ConnectorLogin
 	cfg := connector.Config()
 	findings, err := odoo.Check(t.Context(), cfg)
 	if err != nil {
@@ -84,18 +84,14 @@ func RunSetup(t *testing.T, target Target) {
 // connectorApplies: the connector's user may do what the effects need, and may not set Odoo up.
 func connectorApplies(t *testing.T, target, connector Target) {
 	p := newPlant(t, target)
-	a := p.newApplier(func(c *odoo.Config) { c.APIKey = connector.Key })
+	a := p.newApplier(func(c *odoo.Config) { c.APIKey, c.Login = connector.Key, connector.Login })
 	p.applier = a
 	p.apply(p.item("IT"))
 	p.count("IT", "", "10")
 	p.complete(p.name("WO"), "2", true)
 	p.apply(&manufacturingv1.SupplierChanged{SupplierId: p.name("SU"), Name: "Steel " + p.tag})
 	p.inStock(p.product(p.name("IT")), "Stock", "12")
-	client, err := odoo.NewClient(connector.URL, connector.Database, connector.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := connector.open(t)
 	actions := p.read("ir.actions.server", where("name", odoo.Actions()[0].Name), "id")
 	if err := client.Write(t.Context(), "ir.actions.server", []int64{id(actions[0]["id"])}, map[string]any{"code": "action = {}"}); err == nil {
 		t.Error("the connector's user may change the server actions")

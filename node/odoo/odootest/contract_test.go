@@ -11,9 +11,15 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRealOdooKeepsTheContract(t *testing.T) {
-	odootest.Run(t, odootest.FromEnvironment(t).Provision(t))
+	odootest.RunOverEachAPI(t, odootest.FromEnvironment(t).Provision(t))
 }
 
 func TestRealOdooIsSetUpAndCleanedUpByAnAdministrator(t *testing.T) {
-	odootest.RunSetup(t, odootest.FreshFromEnvironment(t))
+	target := odootest.FreshFromEnvironment(t)
+	for _, api := range target.APIs() { // one after the other: each leaves the database as it was
+		t.Run(api, func(t *testing.T) {
+			target.API = api
+			odootest.RunSetup(t, target)
+		})
+	}
 }

@@ -1,7 +1,9 @@
 package odootest
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -96,14 +98,14 @@ func lostReply(t *testing.T, target Target) {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host },
 		ModifyResponse: func(r *http.Response) error {
-			if r.StatusCode == http.StatusOK && strings.HasSuffix(r.Request.URL.Path, "ir.actions.server/run") && lost.CompareAndSwap(false, true) {
+			if r.StatusCode == http.StatusOK && r.Request.Header.Get(runsAction) != "" && lost.CompareAndSwap(false, true) {
 				return errors.New("the line is cut")
 			}
 			return nil
 		},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	server := httptest.NewServer(proxy)
+	server := httptest.NewServer(markActions(proxy))
 	defer server.Close()
 	p := newPlant(t, target)
 	if err := p.applier.Prepare(t.Context()); err != nil { // so that the first action is the event's
@@ -121,6 +123,23 @@ func lostReply(t *testing.T, target Target) {
 		t.Errorf("second attempt: %v, want ErrDuplicate", err)
 	}
 	p.once(d)
+}
+
+// runsAction is the header of a request that runs a server action, whichever API it comes by.
+const runsAction = "X-Runs-Action"
+
+func markActions(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if strings.HasSuffix(r.URL.Path, "ir.actions.server/run") || bytes.Contains(body, []byte(`"ir.actions.server","run"`)) {
+			r.Header.Set(runsAction, "yes")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func otherIncarnation(t *testing.T, target Target) {

@@ -1,6 +1,28 @@
 package odootest
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/plantmesh/plantmesh/node/odoo"
+)
+
+// RunOverEachAPI is Run over each of Odoo's APIs, or over the one that the target names.
+func RunOverEachAPI(t *testing.T, target Target) {
+	for _, api := range target.APIs() {
+		t.Run(api, func(t *testing.T) {
+			target.API = api
+			Run(t, target)
+		})
+	}
+}
+
+// APIs are those that the target is to be spoken to by.
+func (t Target) APIs() []string {
+	if t.API != "" {
+		return []string{t.API}
+	}
+	return []string{odoo.APIJSON2, odoo.APIJSONRPC}
+}
 
 // Run holds a target to the contract. It leaves its records behind, under names of their own.
 func Run(t *testing.T, target Target) {

@@ -1,6 +1,7 @@
 package odootest
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,6 +21,9 @@ import (
 type Target struct {
 	URL, Database, Key string
 
+	API   string // how to speak with it; empty: as the server's version asks for
+	Login string // of the user that the key is of
+
 	Connector string // key of the user that applies; empty: Key, which prepares and reads in any case
 }
 
@@ -37,10 +41,10 @@ func (t Target) Provision(test *testing.T) Target {
 	return t
 }
 
-// FromEnvironment is the real Odoo that ODOO_URL, ODOO_DB and ODOO_API_KEY name. It skips the test where they are not set.
+// FromEnvironment is the real Odoo that ODOO_URL, ODOO_DB, ODOO_API_KEY and ODOO_LOGIN (without it: admin) name, spoken to as ODOO_API says. It skips the test where they are not set.
 func FromEnvironment(t testing.TB) Target {
 	t.Helper()
-	target := Target{URL: os.Getenv("ODOO_URL"), Database: os.Getenv("ODOO_DB"), Key: os.Getenv("ODOO_API_KEY")}
+	target := Target{URL: os.Getenv("ODOO_URL"), Database: os.Getenv("ODOO_DB"), Key: os.Getenv("ODOO_API_KEY"), API: os.Getenv("ODOO_API"), Login: cmp.Or(os.Getenv("ODOO_LOGIN"), "admin")}
 	if target.URL == "" || target.Database == "" || target.Key == "" {
 		t.Skip("NOT RUN against a real Odoo: set ODOO_URL, ODOO_DB and ODOO_API_KEY (deploy/dev/odoo-up prints them)")
 	}
@@ -60,8 +64,20 @@ func FreshFromEnvironment(t *testing.T) Target {
 // Config is the target's, with everything allowed that an event may create.
 func (t Target) Config() odoo.Config {
 	c := odoo.Default()
-	c.URL, c.Database, c.APIKey, c.CreateMissing = t.URL, t.Database, t.Key, odoo.CreateAll()
+	c.URL, c.Database, c.APIKey, c.Login, c.CreateMissing = t.URL, t.Database, t.Key, t.Login, odoo.CreateAll()
+	c.API = cmp.Or(t.API, odoo.APIAuto)
 	return c
+}
+
+// open returns a client of the target. It is closed after the test.
+func (t Target) open(test testing.TB) *odoo.Client {
+	test.Helper()
+	client, err := odoo.Open(odoo.Access{URL: t.URL, Database: t.Database, API: t.API, Login: t.Login, Key: t.Key})
+	if err != nil {
+		test.Fatal(err)
+	}
+	test.Cleanup(client.Close)
+	return client
 }
 
 // runs tells the runs of one process apart, starts those of several.
@@ -82,12 +98,7 @@ type plant struct {
 
 func newPlant(t testing.TB, target Target, change ...func(*odoo.Config)) *plant {
 	t.Helper()
-	client, err := odoo.NewClient(target.URL, target.Database, target.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	p := &plant{t: t, target: target, client: client, tag: fmt.Sprintf("%x-%d", starts, runs.Add(1))}
+	p := &plant{t: t, target: target, client: target.open(t), tag: fmt.Sprintf("%x-%d", starts, runs.Add(1))}
 	p.applier = p.newApplier(change...)
 	return p
 }
@@ -97,7 +108,7 @@ func (p *plant) newApplier(change ...func(*odoo.Config)) *odoo.Applier {
 	p.t.Helper()
 	cfg := p.target.Config()
 	if p.target.Connector != "" {
-		cfg.APIKey = p.target.Connector
+		cfg.APIKey, cfg.Login = p.target.Connector, odoo.ConnectorLogin
 	}
 	for _, c := range change {
 		c(&cfg)

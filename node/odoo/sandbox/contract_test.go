@@ -15,5 +15,5 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestSandboxKeepsTheContract(t *testing.T) {
 	server := httptest.NewServer(sandbox.New("mesh", "key"))
 	defer server.Close()
-	odootest.Run(t, odootest.Target{URL: server.URL, Database: "mesh", Key: "key"})
+	odootest.RunOverEachAPI(t, odootest.Target{URL: server.URL, Database: "mesh", Key: "key", Login: "admin"})
 }

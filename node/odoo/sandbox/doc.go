@@ -1,4 +1,4 @@
-// Package sandbox is an Odoo that fits into a process: it speaks the parts of the JSON-2 API that plantmesh uses, with
+// Package sandbox is an Odoo that fits into a process: it speaks the parts of JSON-2 and JSON-RPC that plantmesh uses, with
 // Odoo's errors, its dialogs that answer HTTP 200 without an effect, and transactions that leave all or nothing. Demo and
 // tests need no other.
 //

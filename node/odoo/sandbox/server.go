@@ -53,10 +53,20 @@ type request struct {
 	given map[string]json.RawMessage
 }
 
-// ServeHTTP answers GET /web/version and POST /json/2/<model>/<method>.
+// replies are how an API answers.
+type replies struct {
+	result func(v any)
+	fail   func(err error)
+}
+
+// ServeHTTP answers GET /web/version, POST /json/2/<model>/<method>, and POST /jsonrpc.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet && r.URL.Path == "/web/version" {
 		reply(w, http.StatusOK, map[string]any{"version_info": []any{19, 0, 0, "final", 0, ""}, "version": "19.0"})
+		return
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/jsonrpc" {
+		s.serveRPC(w, r)
 		return
 	}
 	if r.Header.Get("X-Odoo-Database") != s.database {
@@ -80,11 +90,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	s.serve(w, r, model, method, q)
+	s.serve(w, r, replies{func(v any) { reply(w, http.StatusOK, v) }, func(err error) { fail(w, err) }}, model, method, q)
 }
 
 // serve runs one call with the faults injected for it.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, model, method string, q *request) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, out replies, model, method string, q *request) {
 	f := s.faults.next(model + "/" + method)
 	if f.Delay > 0 {
 		timer := time.NewTimer(f.Delay)
@@ -96,7 +106,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, model, method str
 		}
 	}
 	if f.Status != 0 {
-		fail(w, &fault{f.Status, f.Name, "injected: " + f.Name})
+		out.fail(&fault{f.Status, f.Name, "injected: " + f.Name})
 		return
 	}
 	result, err := s.transact(model, method, q)
@@ -104,10 +114,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, model, method str
 		panic(http.ErrAbortHandler) // closes the connection without a reply
 	}
 	if err != nil {
-		fail(w, err)
+		out.fail(err)
 		return
 	}
-	reply(w, http.StatusOK, result)
+	out.result(result)
 }
 
 // transact runs a method in a transaction of its own: an error leaves nothing behind.
@@ -132,13 +142,19 @@ func decode(body io.Reader) (*request, error) {
 	if err != nil {
 		return nil, &fault{http.StatusBadRequest, "werkzeug.exceptions.BadRequest", "could not read the body"}
 	}
-	q := &request{}
+	var given map[string]json.RawMessage
 	if len(raw) == 0 {
-		return q, nil
+		return &request{}, nil
 	}
-	if err := json.Unmarshal(raw, &q.given); err != nil {
+	if err := json.Unmarshal(raw, &given); err != nil {
 		return nil, &fault{http.StatusBadRequest, "werkzeug.exceptions.BadRequest", "could not parse the body as json: " + err.Error()}
 	}
+	return newRequest(given)
+}
+
+// newRequest reads arguments by name.
+func newRequest(given map[string]json.RawMessage) (*request, error) {
+	q := &request{given: given}
 	q.Context, q.ValsList = q.given["context"], q.given["vals_list"]
 	for name, to := range map[string]any{
 		"ids": &q.IDs, "domain": &q.Domain, "fields": &q.Fields, "order": &q.Order, "limit": &q.Limit, "offset": &q.Offset,
