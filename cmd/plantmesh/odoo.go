@@ -39,8 +39,8 @@ func odooConfig(path string) (odoo.Config, error) {
 
 // provisioning is what the flags of odoo provision say.
 type provisioning struct {
-	config, keyFile, keyEnv, login, writeKey, confirm string
-	dry, yes, remove, newKey, asJSON                  bool
+	config, keyFile, keyEnv, adminLogin, login, writeKey, confirm string
+	dry, yes, remove, newKey, asJSON                              bool
 }
 
 func newOdooProvision() *cobra.Command {
@@ -60,6 +60,7 @@ orders, moves, products and postings stay.`,
 	flags.StringVarP(&f.config, "config", "c", "", "configuration of the node that faces Odoo (default ./plantmesh.yaml)")
 	flags.StringVar(&f.keyFile, "admin-key-file", "", "file with the administrator's API key in its first line")
 	flags.StringVar(&f.keyEnv, "admin-key-env", "", "environment variable with the administrator's API key")
+	flags.StringVar(&f.adminLogin, "admin-login", "admin", "the administrator's login, which JSON-RPC asks for (odoo.api)")
 	flags.StringVar(&f.login, "user", odoo.ConnectorLogin, "login of the user that the node works as")
 	flags.StringVar(&f.writeKey, "write-key", "", "file to write a new API key of that user to, for odoo.api_key_file; without it the key is printed")
 	flags.BoolVar(&f.newKey, "new-key", false, "make a new API key, though the user is there")
@@ -83,6 +84,7 @@ func (f *provisioning) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	cfg.Login = f.adminLogin
 	admin, err := odoo.NewAdministrator(cfg, key, f.login, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

@@ -62,8 +62,13 @@ func FuzzErrorReply(f *testing.F) {
 	f.Add(422, []byte(`{"name": "odoo.exceptions.UserError", "message": "no"}`))
 	f.Add(404, []byte("<!DOCTYPE html><title>404</title>"))
 	f.Add(500, []byte(`{"name": 3}`))
+	f.Add(200, []byte(`{"code": 0, "message": "Odoo Server Error", "data": {"name": "psycopg2.errors.SerializationFailure", "message": "no"}}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		e := decodeError(status, body)
+		var rpc rpcFault
+		if json.Unmarshal(body, &rpc) == nil && rpc.Data.Name != "" {
+			e = rpc.decode()
+		}
 		if e.Class < Transient || e.Class > Configuration {
 			t.Errorf("class %d", e.Class)
 		}
