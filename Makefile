@@ -79,7 +79,7 @@ test-net: ## real nodes in network namespaces: cut, stopped, killed, starved (Li
 test-python: ## the Python example on a real node (protoc, its gRPC plugin, python3-grpcio)
 	$(GO) test -count=1 -run Python -v .
 
-test-odoo: ## the contract suite on a real Odoo 19: the one of ODOO_URL, ODOO_DB and ODOO_API_KEY, or one that this starts (Debian, root)
+test-odoo: ## the contract suite on a real Odoo 19, over both APIs or that of ODOO_API: the one of ODOO_URL, ODOO_DB and ODOO_API_KEY, or one that this starts (Debian, root)
 	if [ -z "$$ODOO_URL" ]; then \
 	  env=$$(deploy/dev/odoo-up clone setup) && eval "$$env" && export ODOO_FRESH_DB=$$ODOO_DB && \
 	  env=$$(deploy/dev/odoo-up clone contract) && eval "$$env"; \

@@ -44,9 +44,16 @@ var parts = []struct {
 //go:embed action/*.py
 var actionFiles embed.FS
 
-// Actions are all server actions that the applier runs.
-var Actions = sync.OnceValue(func() []Action {
+// Actions are all server actions that the applier runs, for the newest Odoo.
+var Actions = sync.OnceValue(func() []Action { return buildActions(func(code string) string { return code }) })
+
+// buildActions puts the actions together from code as a version of Odoo has it.
+func buildActions(as func(code string) string) []Action {
 	functions, begin, end := actionSource()
+	for i, f := range functions {
+		text := as(f.text)
+		functions[i] = function{name: f.name, text: text, uses: used(text)}
+	}
 	var list []Action
 	for _, part := range parts {
 		names := make([]string, len(part.kinds))
@@ -54,6 +61,7 @@ var Actions = sync.OnceValue(func() []Action {
 			names[i] = fmt.Sprintf("'%s': %s", kind, kind)
 		}
 		effects := "effects = {" + strings.Join(names, ", ") + "}\n"
+		effects = as(effects)
 		code := []string{fmt.Sprintf("%s%d %s\n#\n%s", actionMarker, actionVersion, part.name, begin)}
 		for _, f := range functions.neededBy(effects + end) {
 			code = append(code, f.text)
@@ -64,7 +72,7 @@ var Actions = sync.OnceValue(func() []Action {
 		})
 	}
 	return list
-})
+}
 
 // actionOf is the index in Actions of the one that makes an effect.
 func actionOf(kind EffectKind) int {

@@ -123,9 +123,15 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		ID     int64   `json:"id"`
 		Active bool    `json:"active"`
 		Groups []int64 `json:"group_ids"`
+		Older  []int64 `json:"groups_id"`
 	}
+	major, err := a.client.major(ctx)
+	if err != nil {
+		return "", err
+	}
+	groups := called(major, "group_ids")
 	domain := []any{[]any{"login", "=", a.login}, []any{"active", "in", []bool{true, false}}}
-	if err := a.client.SearchRead(ctx, "res.users", domain, []string{"active", "group_ids"}, 1, &found); err != nil {
+	if err := a.client.SearchRead(ctx, "res.users", domain, []string{"active", groups}, 1, &found); err != nil {
 		return "", err
 	}
 	var id int64
@@ -135,19 +141,19 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		if !p.step(ctx, "create", "user %q in group %q, without a password", a.login, ConnectorGroup) {
 			break
 		}
-		ids, err := a.client.Create(ctx, "res.users", map[string]any{"name": "plantmesh", "login": a.login, "group_ids": []any{[]any{6, 0, []int64{group}}}})
+		ids, err := a.client.Create(ctx, "res.users", map[string]any{"name": "plantmesh", "login": a.login, groups: []any{[]any{6, 0, []int64{group}}}})
 		if err != nil {
 			return "", err
 		}
 		id = ids[0]
 	default:
 		id = found[0].ID
-		if found[0].Active && slices.Contains(found[0].Groups, group) {
+		if found[0].Active && slices.Contains(append(found[0].Groups, found[0].Older...), group) {
 			break
 		}
 		newKey = newKey || !found[0].Active
 		if p.step(ctx, "change", "user %q: active, and in group %q", a.login, ConnectorGroup) {
-			if err := a.client.Write(ctx, "res.users", []int64{id}, map[string]any{"active": true, "group_ids": []any{[]any{4, group}}}); err != nil {
+			if err := a.client.Write(ctx, "res.users", []int64{id}, map[string]any{"active": true, groups: []any{[]any{4, group}}}); err != nil {
 				return "", err
 			}
 		}
@@ -164,11 +170,15 @@ func (a *Administrator) key(ctx context.Context, user int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	major, err := a.client.major(ctx)
+	if err != nil {
+		return "", err
+	}
 	code := fmt.Sprintf("user = env['res.users'].browse(%d)\naction = {'key': env['res.users.apikeys'].with_user(user).sudo()._generate(None, 'plantmesh', False)}\n", user)
 	var made struct {
 		Key string `json:"key"`
 	}
-	if err := a.client.runOnce(ctx, model, "plantmesh: API key", code, &made); err != nil {
+	if err := a.client.runOnce(ctx, model, "plantmesh: API key", called(major, code), &made); err != nil {
 		return "", fmt.Errorf("API key: %w: make one as that user under Preferences, Account Security, New API Key", err)
 	}
 	return made.Key, nil

@@ -93,14 +93,18 @@ func (c *checker) server(ctx context.Context) bool {
 	}
 	major, err := majorVersion(version)
 	switch {
-	case err != nil || major < firstVersion:
-		c.bad("server", "%s is Odoo %s: this version of plantmesh needs %d or later", c.cfg.URL, version, firstVersion)
+	case err != nil || major < firstApplied:
+		c.bad("server", "%s is Odoo %s: this version of plantmesh needs %d or later", c.cfg.URL, version, firstApplied)
 		return false
 	case major < firstJSON2 && c.cfg.API == APIJSON2:
 		c.bad("server", "%s is Odoo %s, which has no JSON-2 API: set odoo.api to auto or jsonrpc, and odoo.login", c.cfg.URL, version)
 		return false
 	}
-	c.good("server", "%s is Odoo %s", c.cfg.URL, version)
+	if major == lastRun {
+		c.good("server", "%s is Odoo %s", c.cfg.URL, version)
+	} else {
+		c.good("server", "%s is Odoo %s, on which this version of plantmesh was never run: try it on a copy of the database first", c.cfg.URL, version)
+	}
 	// The date of a reply is cut to seconds, and as old as the reply.
 	skew := date.Sub(before)
 	switch {
@@ -156,8 +160,7 @@ func (c *checker) rights(ctx context.Context) {
 	missing := map[string]bool{}
 	refused := 0
 	for _, n := range needs {
-		var may bool
-		err := c.client.Call(ctx, n.model, "has_access", Args{"ids": []int64{}, "operation": n.operation}, &may)
+		may, err := c.client.may(ctx, n.model, n.operation)
 		var failed *Error
 		switch {
 		case errors.As(err, &failed) && failed.Status == http.StatusNotFound:
@@ -176,6 +179,20 @@ func (c *checker) rights(ctx context.Context) {
 	if refused == 0 {
 		c.good("rights", "the user may do what the effects need")
 	}
+}
+
+// may tells whether the user may do something with a model's records.
+func (c *Client) may(ctx context.Context, model, operation string) (may bool, err error) {
+	major, err := c.major(ctx)
+	if err != nil {
+		return false, err
+	}
+	method, args := called(major, "has_access"), Args{"ids": []int64{}, "operation": operation}
+	if method != "has_access" {
+		args = Args{"operation": operation, "raise_exception": false}
+	}
+	err = c.Call(ctx, model, method, args, &may)
+	return may, err
 }
 
 // sites looks for the warehouse of every site.

@@ -38,6 +38,9 @@ func (p *provisioner) step(ctx context.Context, action, format string, args ...a
 
 // run does what is missing and returns the ids of the server actions, in the order of Actions.
 func (p *provisioner) run(ctx context.Context) ([]int64, error) {
+	if _, err := p.client.actions(ctx); err != nil { // before anything is made where nothing can be applied
+		return nil, err
+	}
 	models, err := p.models(ctx)
 	if err != nil {
 		return nil, err
@@ -187,7 +190,7 @@ func (c *Client) reference(ctx context.Context, external string) (int64, error) 
 		return 0, err
 	}
 	if len(found) == 0 {
-		return 0, &setupError{fmt.Sprintf("Odoo has no %s: this is not an Odoo database of version 19, or its app is not installed", external)}
+		return 0, &setupError{fmt.Sprintf("Odoo has no %s: this is not a database of Odoo 17 or later, or its app is not installed", external)}
 	}
 	return found[0].ResID, nil
 }
@@ -202,7 +205,7 @@ type installedAction struct {
 // installed finds all actions that plantmesh made, former ones too, by name.
 func (p *provisioner) installed(ctx context.Context) (map[string][]installedAction, error) {
 	names := []string{formerAction}
-	for _, a := range Actions() {
+	for _, a := range Actions() { // of all versions
 		names = append(names, a.Name)
 	}
 	var found []installedAction
@@ -222,13 +225,17 @@ func (p *provisioner) actions(ctx context.Context, production int64) ([]int64, e
 	if err != nil {
 		return nil, err
 	}
+	wanted, err := p.client.actions(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if len(have) == 0 {
 		if err := p.indexes(ctx, production); err != nil {
 			return nil, err
 		}
 	}
-	ids := make([]int64, len(Actions()))
-	for i, a := range Actions() {
+	ids := make([]int64, len(wanted))
+	for i, a := range wanted {
 		if ids[i], err = p.action(ctx, production, a, have[a.Name]); err != nil {
 			return nil, err
 		}

@@ -47,8 +47,12 @@ func (c *Client) ready(ctx context.Context) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]int64, len(Actions()))
-	for i, a := range Actions() {
+	wanted, err := c.actions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int64, len(wanted))
+	for i, a := range wanted {
 		switch known, ok := have[a.Name]; {
 		case !ok:
 			return nil, &setupError{fmt.Sprintf("Odoo lacks the server action %q, and this user may not make it: run `plantmesh odoo provision` with an administrator's key", a.Name)}

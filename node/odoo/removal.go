@@ -103,7 +103,11 @@ func (a *Administrator) removeUser(ctx context.Context, p *provisioner) error {
 	if len(groups) == 0 {
 		return nil
 	}
-	if err := a.client.SearchRead(ctx, "res.users", []any{[]any{"login", "=", a.login}, []any{"group_ids", "in", []int64{groups[0].ID}}}, []string{"id"}, 1, &users); err != nil {
+	major, err := a.client.major(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.client.SearchRead(ctx, "res.users", []any{[]any{"login", "=", a.login}, []any{called(major, "group_ids"), "in", []int64{groups[0].ID}}}, []string{"id"}, 1, &users); err != nil {
 		return err
 	}
 	if len(users) > 0 && p.step(ctx, "change", "user %q: archived, its API keys work no more", a.login) {

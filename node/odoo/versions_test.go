@@ -1,0 +1,105 @@
+package odoo
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestEveryDifferenceOfAVersionIsMet(t *testing.T) {
+	var all strings.Builder
+	for _, a := range Actions() {
+		all.WriteString(a.Code)
+	}
+	goNames := "group_ids has_access _generate(None, 'plantmesh', False)" // what administrator.go and check.go ask for
+	for _, d := range differences {
+		if d.since <= firstApplied || d.since > lastRun {
+			t.Errorf("%s: since %d is outside of the versions that are applied in", d.what, d.since)
+		}
+		met := d.name.MatchString(all.String())
+		for name := range strings.FieldsSeq(goNames) {
+			met = met || d.name.MatchString(name)
+		}
+		if !met && !d.name.MatchString(goNames) {
+			t.Errorf("%s: nothing is called %s any more: change the row, or take it out", d.what, d.name)
+		}
+	}
+}
+
+func TestActionsOfOlderVersionsNameNothingThatIsNewer(t *testing.T) {
+	newer := map[int]*regexp.Regexp{
+		18: regexp.MustCompile(`\.compare\(|\.is_zero\(|uom_id\.round\(|_has_common_reference|lot_producing_ids|production_group_id|relative_|'reference': reason`),
+		17: regexp.MustCompile(`\.compare\(|\.is_zero\(|lot_producing_ids|is_storable|check_access\(`),
+	}
+	for major, pattern := range newer {
+		actions := ActionsFor(major)
+		if len(actions) != len(Actions()) {
+			t.Fatalf("Odoo %d has %d actions, want %d", major, len(actions), len(Actions()))
+		}
+		for i, a := range actions {
+			if found := pattern.FindString(a.Code); found != "" {
+				t.Errorf("Odoo %d: %q has %s", major, a.Name, found)
+			}
+			if _, err := ActionVersion(a.Code); err != nil || a.Name != Actions()[i].Name {
+				t.Errorf("Odoo %d: %q, %v", major, a.Name, err)
+			}
+			for _, name := range []string{"uom_compare", "uom_is_zero", "uom_round", "same_category", "first_of", "define_unit_in_category"} {
+				if strings.Contains(a.Code, name) && !strings.Contains(a.Code, "def "+name+"(") {
+					t.Errorf("Odoo %d: %q uses %s and does not have it", major, a.Name, name)
+				}
+			}
+		}
+	}
+	for _, a := range Actions() {
+		if strings.Contains(a.Code, "def uom_compare") {
+			t.Errorf("%q carries what only an older Odoo needs", a.Name)
+		}
+	}
+}
+
+func TestActionsOfEveryVersionArePython(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("NOT RUN: there is no python3")
+	}
+	for major := firstApplied; major <= lastRun; major++ {
+		for _, a := range ActionsFor(major) {
+			cmd := exec.CommandContext(t.Context(), python, "-c", "import sys; compile(sys.stdin.read(), 'action', 'exec')")
+			cmd.Stdin = strings.NewReader(a.Code)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("Odoo %d, %q: %v: %s", major, a.Name, err, out)
+			}
+		}
+	}
+}
+
+func TestNamesAreThoseOfTheVersion(t *testing.T) {
+	for _, c := range []struct {
+		major      int
+		name, want string
+	}{
+		{19, "group_ids", "group_ids"},
+		{18, "group_ids", "groups_id"},
+		{18, "has_access", "has_access"},
+		{17, "has_access", "check_access_rights"},
+	} {
+		if got := called(c.major, c.name); got != c.want {
+			t.Errorf("Odoo %d calls %s %s, want %s", c.major, c.name, got, c.want)
+		}
+	}
+}
+
+func TestOdooThatIsTooOldIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	f := &fakeRPC{version: "16.0"}
+	client := openFake(t, f, "me")
+	_, err := (&provisioner{client: client}).run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "Odoo 16") || !strings.Contains(err.Error(), "17 and later") {
+		t.Errorf("provision: %v, want it refused", err)
+	}
+	for _, what := range f.asked {
+		if what != "common.version" {
+			t.Errorf("it asked %s", what)
+		}
+	}
+}
