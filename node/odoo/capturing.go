@@ -67,7 +67,7 @@ func NewCaptureClient(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewClient(cfg.URL, cfg.Database, key)
+	return Open(cfg.access(key))
 }
 
 // UnitCode is the UN/CEFACT code of one of Odoo's own units, by its external id; empty if it has none.
