@@ -136,7 +136,8 @@ def add_produced(work, quantity):
     """Counts what an operation made, and nothing else: writing it through the model has Odoo take what the slowest operation made for what the
     order is producing, and material for that from stock, which the plant reports itself."""
     work.flush_recordset()
-    env.cr.execute('UPDATE mrp_workorder SET qty_produced = %s WHERE id = %s', [work.product_uom_id.round(work.qty_produced + quantity), work.id])
+    made = work.product_uom_id.round(work.qty_produced + quantity)
+    env.cr.execute('UPDATE mrp_workorder SET qty_produced = %s WHERE id = %s', [made, work.id])
     work.invalidate_recordset(['qty_produced'])
     work.modified(['qty_produced'])
 
