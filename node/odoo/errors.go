@@ -60,6 +60,9 @@ func decodeError(status int, body []byte) *Error {
 // namedError is an exception of Odoo, in its own words.
 func namedError(status int, name, message string) *Error {
 	e := &Error{Status: status, Name: name, Class: classOf(status, name)}
+	if status == http.StatusInternalServerError && strings.Contains(message, raced) {
+		e.Class = Transient
+	}
 	message, _, _ = strings.Cut(message, " while evaluating\n")
 	e.Message = shorten(strings.TrimSpace(message))
 	if e.Message == "" {
@@ -83,6 +86,9 @@ var transientNames = []string{
 	"SerializationFailure", "DeadlockDetected", "LockNotAvailable", "OperationalError", "InterfaceError", "PoolError",
 	"AdminShutdown", "CrashShutdown", "CannotConnectNow", "QueryCanceled", "ReadOnlySqlTransaction", "TooManyConnections", "LockError",
 }
+
+// raced is Python's message when one thread of Odoo reads what another one changes, such as its caches: the call was rolled back.
+const raced = "changed size during iteration"
 
 func classOf(status int, name string) Class {
 	short := name[strings.LastIndexByte(name, '.')+1:]

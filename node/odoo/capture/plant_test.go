@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -85,9 +86,17 @@ func (h *office) restart(log Log, caller Caller) {
 	h.capture = c
 }
 
+// poll goes again after what passes, as a node does at its next turn.
 func (h *office) poll() {
 	h.t.Helper()
-	if err := h.Poll(h.t.Context()); err != nil {
+	var err error
+	for range 5 {
+		var passing *odoo.Error
+		if err = h.Poll(h.t.Context()); !errors.As(err, &passing) || passing.Class != odoo.Transient {
+			break
+		}
+	}
+	if err != nil {
 		h.t.Fatal(err)
 	}
 }
