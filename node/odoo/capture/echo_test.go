@@ -52,11 +52,11 @@ func (h *office) apply(a *odoo.Applier, id string, payload proto.Message) {
 	}
 }
 
-func (h *office) find(model, field, value string) int64 {
+func (h *office) find(model, field string, value any) int64 {
 	h.t.Helper()
 	var rows []row
 	if err := h.person.SearchRead(h.t.Context(), model, []any{[]any{field, "=", value}}, []string{field}, 2, &rows); err != nil || len(rows) != 1 {
-		h.t.Fatalf("%s %s: %v, %d records", model, value, err, len(rows))
+		h.t.Fatalf("%s %v: %v, %d records", model, value, err, len(rows))
 	}
 	return rows[0].id()
 }
@@ -173,14 +173,15 @@ func TestOrderGoesToItsPlantAlone(t *testing.T) {
 }
 
 // confirm and cancel press the buttons of a real Odoo; the sandbox has none, so the state is written there.
-func (h *office) confirm(id int64) { h.press(id, "action_confirm", "confirmed") }
-func (h *office) cancel(id int64)  { h.press(id, "action_cancel", "cancel") }
+func (h *office) confirm(id int64) { h.press("mrp.production", id, "action_confirm", "confirmed") }
+func (h *office) cancel(id int64)  { h.press("mrp.production", id, "action_cancel", "cancel") }
 
-func (h *office) press(id int64, button, state string) {
+// press is a person's. The sandbox has no such buttons.
+func (h *office) press(model string, id int64, button, state string) {
 	h.t.Helper()
-	err := h.person.Call(h.t.Context(), "mrp.production", button, odoo.Args{"ids": []int64{id}}, nil)
+	err := h.person.Call(h.t.Context(), model, button, odoo.Args{"ids": []int64{id}}, nil)
 	if h.target.Database == "mesh" {
-		h.write("mrp.production", id, map[string]any{"state": state})
+		h.write(model, id, map[string]any{"state": state})
 		return
 	}
 	if err != nil {

@@ -37,7 +37,7 @@ type part struct {
 }
 
 // kinds are polled in this order: what others name comes first.
-var kinds = []kind{items, workCenters, suppliers, customers, demands, orders}
+var kinds = []kind{items, workCenters, bills, routings, suppliers, customers, demands, purchases, orders}
 
 // thing is what Odoo has of one thing now.
 type thing struct {

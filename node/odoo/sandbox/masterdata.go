@@ -107,9 +107,21 @@ func (x *applier) defineBill(e odoo.Effect) (odoo.Result, error) {
 	if err != nil {
 		return odoo.Result{}, err
 	}
-	bill := x.define("mrp.bom", "code", e.BillOfMaterials, map[string]any{
-		"product_tmpl_id": product.ref("product_tmpl_id"), "product_qty": quantity, "active": !e.Retired,
-	})
+	made, err := x.unit(e.Quantity)
+	if err != nil {
+		return odoo.Result{}, err
+	}
+	values := map[string]any{
+		"type": "normal", "product_tmpl_id": product.ref("product_tmpl_id"), "product_qty": quantity, "product_uom_id": made.id, "active": !e.Retired,
+	}
+	if e.ForSite {
+		house, err := x.warehouse(e)
+		if err != nil {
+			return odoo.Result{}, err
+		}
+		values["picking_type_id"] = x.pickingType(house, "mrp_operation")
+	}
+	bill := x.define("mrp.bom", "code", e.BillOfMaterials, values)
 	var kept []int64
 	for _, c := range e.Components {
 		material, err := x.item(c.Item, c.Quantity, "", "lot")

@@ -198,7 +198,7 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 		return x.createField(values)
 	case "product.product":
 		return x.makeProduct(values), nil
-	case "stock.scrap", "sale.order":
+	case "stock.scrap", "sale.order", "purchase.order":
 		if empty(values["state"]) {
 			values["state"] = "draft"
 		}
@@ -217,13 +217,22 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 	r := x.insert(t.name, values)
 	switch t.name {
 	case "stock.warehouse":
-		x.insert("stock.picking.type", map[string]any{"name": "Manufacturing", "code": "mrp_operation", "warehouse_id": r.id})
+		x.pickingTypes(r)
 	case "sale.order":
-		for _, line := range r.ids("order_line") {
-			x.set("sale.order.line", x.get("sale.order.line", line), map[string]any{"order_id": r.id})
-		}
+		x.adopt(r, "order_line", "sale.order.line", "order_id")
+	case "purchase.order":
+		x.adopt(r, "order_line", "purchase.order.line", "order_id")
+	case "mrp.bom":
+		x.adopt(r, "bom_line_ids", "mrp.bom.line", "bom_id")
 	}
 	return r, nil
+}
+
+// adopt has lines that were made with their record name it.
+func (x *call) adopt(r *row, list, model, parent string) {
+	for _, line := range r.ids(list) {
+		x.set(model, x.get(model, line), map[string]any{parent: r.id})
+	}
 }
 
 func (x *call) write(t *table, q *request) (any, error) {

@@ -23,9 +23,16 @@ func (x *applier) purchase(e odoo.Effect) (odoo.Result, error) {
 	if err != nil {
 		return odoo.Result{}, err
 	}
+	house, err := x.warehouse(e)
+	if err != nil {
+		return odoo.Result{}, err
+	}
 	switch {
 	case order == nil:
-		order = x.insert("purchase.order", map[string]any{"x_mesh_purchase": e.Purchase, "partner_id": supplier.id, "state": "draft"})
+		order = x.insert("purchase.order", map[string]any{
+			"x_mesh_purchase": e.Purchase, "partner_id": supplier.id, "partner_ref": e.Reference, "state": "draft",
+			"picking_type_id": x.pickingType(house, "incoming"), "currency_id": x.get("res.company", house.ref("company_id")).ref("currency_id"),
+		})
 		x.set("purchase.order", order, map[string]any{"name": fmt.Sprintf("P%05d", order.id)})
 	case order.str("state") == "cancel":
 		return odoo.Result{}, refuse("Purchase order %s is cancelled in Odoo: create it anew, or cancel it at its source.", order.str("name"))
@@ -58,7 +65,14 @@ func (x *applier) orderLines(e odoo.Effect, order *row) (*apd.Decimal, error) {
 		if err != nil {
 			return nil, err
 		}
-		values := map[string]any{"order_id": order.id, "x_mesh_line": l.Line, "product_id": product.id, "product_qty": quantity}
+		unit, err := x.unit(l.Quantity)
+		if err != nil {
+			return nil, err
+		}
+		values := map[string]any{"order_id": order.id, "x_mesh_line": l.Line, "product_id": product.id, "product_qty": quantity, "product_uom_id": unit.id}
+		if l.Due != "" {
+			values["date_planned"] = l.Due
+		}
 		if l.Price != nil {
 			price, err := number(l.Price.Amount)
 			if err != nil {

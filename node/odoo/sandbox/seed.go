@@ -36,7 +36,19 @@ func (x *tx) seed() {
 	view := x.insert("stock.location", map[string]any{"name": "WH", "complete_name": "WH", "usage": "view", "company_id": company.id})
 	stock := x.makeLocation("Stock", view)
 	house := x.insert("stock.warehouse", map[string]any{"name": "My Company", "code": "WH", "view_location_id": view.id, "lot_stock_id": stock.id, "company_id": company.id})
-	x.insert("stock.picking.type", map[string]any{"name": "Manufacturing", "code": "mrp_operation", "warehouse_id": house.id})
+	x.pickingTypes(house)
+}
+
+// pickingTypes are those of a warehouse that something asks for.
+func (x *tx) pickingTypes(house *row) {
+	for code, name := range map[string]string{"mrp_operation": "Manufacturing", "incoming": "Receipts"} {
+		x.insert("stock.picking.type", map[string]any{"name": name, "code": code, "warehouse_id": house.id})
+	}
+}
+
+// pickingType is a warehouse's own.
+func (x *tx) pickingType(house *row, code string) int64 {
+	return x.one("stock.picking.type", "warehouse_id", house.id, "code", code).id
 }
 
 // unitsOfMeasure are Odoo's, each with its size in the root of its dimension; a root comes first.
