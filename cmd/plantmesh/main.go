@@ -74,7 +74,7 @@ Exit status: 0 done, 1 it did not work, 2 the command line or the configuration 
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err: err, help: cmd.CommandPath()} })
-	root.AddCommand(newInit(), newRun(), newPublish(), newTail(), newStatus(), newPeers(), newConfig(), newVerify(), newSubscriptions(), newReplicas(), newConsumers(), newParked(), newOdoo(), newDemo(), newVersion())
+	root.AddCommand(newInit(), newRun(), newPublish(), newTail(), newStatus(), newPeers(), newConfig(), newVerify(), newSubscriptions(), newReplicas(), newConsumers(), newParked(), newOdoo(), newReplay(), newDemo(), newVersion())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		wrapArgs(cmd)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/plantmesh/plantmesh/node/odoo/sandbox"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 )
 
@@ -48,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"waitfor":   waitFor,
 			"waitline":  waitLine,
 			"stopnodes": stopNodes,
+			"sandbox":   startSandbox,
 		},
 	})
 }
@@ -96,6 +99,13 @@ func startNode(ts *testscript.TestScript, _ bool, args []string) {
 	case <-time.After(time.Minute):
 		ts.Fatalf("the node of %s does not serve in time", args[0])
 	}
+}
+
+// sandbox NAME: runs a sandbox of Odoo until the script ends, with database mesh and API key key, and sets the variable to its address.
+func startSandbox(ts *testscript.TestScript, _ bool, args []string) {
+	server := httptest.NewServer(sandbox.New("mesh", "key"))
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.URL)
 }
 
 // nodesKey finds the nodes that a script runs, by how they are stopped.

@@ -23,6 +23,7 @@ func NewReader(client *Client) *Reader { return &Reader{client: client} }
 // Applied is a row of the journal: an event and the record its effect made. Rows of one subject come in the order in
 // which the events were applied.
 type Applied struct {
+	ID      int64  // of the row; they ascend
 	Event   string // source and id, see [EventKey]
 	Type    string
 	Stream  plantmesh.StreamName
@@ -34,11 +35,19 @@ type Applied struct {
 }
 
 // Applied reads the journal, oldest first.
-func (r *Reader) Applied(ctx context.Context) ([]Applied, error) {
+func (r *Reader) Applied(ctx context.Context) ([]Applied, error) { return r.applied(ctx, []any{}) }
+
+// AppliedOf reads what the journal has of events, by [EventKey], oldest first.
+func (r *Reader) AppliedOf(ctx context.Context, events []string) ([]Applied, error) {
+	return r.applied(ctx, []any{[]any{"x_event", "in", events}})
+}
+
+func (r *Reader) applied(ctx context.Context, domain []any) ([]Applied, error) {
 	var out []Applied
-	err := r.pages(ctx, ModelApplied, []any{}, []string{"x_event", "x_type", "x_stream", "x_offset", "x_subject", "x_model", "x_record", "x_note"},
+	err := r.pages(ctx, ModelApplied, domain, []string{"x_event", "x_type", "x_stream", "x_offset", "x_subject", "x_model", "x_record", "x_note"},
 		func(raw json.RawMessage) error {
 			var row struct {
+				ID      int64 `json:"id"`
 				Event   text  `json:"x_event"`
 				Type    text  `json:"x_type"`
 				Stream  text  `json:"x_stream"`
@@ -56,7 +65,7 @@ func (r *Reader) Applied(ctx context.Context) ([]Applied, error) {
 				return fmt.Errorf("offset %q of %s: %w", row.Offset, row.Event, err)
 			}
 			out = append(out, Applied{
-				Event: string(row.Event), Type: string(row.Type), Stream: plantmesh.StreamName(row.Stream), Offset: offset,
+				ID: row.ID, Event: string(row.Event), Type: string(row.Type), Stream: plantmesh.StreamName(row.Stream), Offset: offset,
 				Subject: string(row.Subject), Model: string(row.Model), Record: row.Record, Note: string(row.Note),
 			})
 			return nil

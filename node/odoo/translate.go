@@ -27,6 +27,15 @@ var losses = map[manufacturingv1.Activity]string{
 // EventKey is how a record in Odoo names its event: source and id.
 func EventKey(source, id string) string { return source + " " + id }
 
+// HasEffect tells whether applying an event does anything in Odoo, or would if the event were right. What site captured there has none.
+func (c Config) HasEffect(site plantmesh.SiteID, stream plantmesh.StreamName, incarnation plantmesh.Incarnation, recorded *eventv1.RecordedEvent) bool {
+	if stream.Origin() == site && recorded.GetEvent().GetSource() == CaptureSource(site) {
+		return false
+	}
+	_, ok, err := c.translate(stream, incarnation, recorded)
+	return ok || err != nil
+}
+
 // translate turns an event into its effect; ok is false for a type without one. An error is the event's fault, or the
 // mapping's: it has to be parked.
 func (c Config) translate(stream plantmesh.StreamName, incarnation plantmesh.Incarnation, recorded *eventv1.RecordedEvent) (e Effect, ok bool, err error) {
