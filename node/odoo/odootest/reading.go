@@ -2,6 +2,7 @@ package odootest
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/apd/v3"
@@ -57,15 +58,20 @@ func readerReads(t *testing.T, target Target) {
 	if len(mine) != len(deliveries) {
 		t.Fatalf("the journal has %d rows, want %d", len(mine), len(deliveries))
 	}
+	var keys []string
 	for i, d := range deliveries {
 		e := d.Event.GetEvent()
+		keys = append(keys, odoo.EventKey(e.GetSource(), e.GetId()))
 		want := odoo.Applied{
-			Event: odoo.EventKey(e.GetSource(), e.GetId()), Type: e.GetType(), Stream: d.Stream, Offset: plantmesh.Offset(d.Event.GetOffset()),
+			ID: mine[i].ID, Event: odoo.EventKey(e.GetSource(), e.GetId()), Type: e.GetType(), Stream: d.Stream, Offset: plantmesh.Offset(d.Event.GetOffset()),
 			Subject: e.GetSubject(), Model: "mrp.workcenter.productivity", Record: mine[i].Record,
 		}
-		if mine[i] != want || mine[i].Record == 0 {
+		if mine[i] != want || mine[i].Record == 0 || i > 0 && mine[i].ID <= mine[i-1].ID {
 			t.Errorf("row %d is %+v, want %+v", i, mine[i], want)
 		}
+	}
+	if named, err := reader.AppliedOf(t.Context(), append(keys, "nobody's event")); err != nil || !slices.Equal(named, mine) {
+		t.Errorf("the rows of these events are %+v, %v, want %+v", named, err, mine)
 	}
 	orders, err := reader.Orders(t.Context())
 	if err != nil {
