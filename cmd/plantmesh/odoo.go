@@ -68,7 +68,7 @@ orders, moves, products and postings stay.`,
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&f.remove, "remove", false, "remove what was made, with the journal of applied events")
 	flags.StringVar(&f.confirm, "confirm", "", "with --remove: the database's name, where its journal holds events")
-	flags.BoolVar(&f.asJSON, "json", false, "write what was done as JSON; does not ask")
+	flags.BoolVar(&f.asJSON, "json", false, "write what was done as JSON; with --yes or --dry-run")
 	cmd.MarkFlagsOneRequired("admin-key-file", "admin-key-env")
 	cmd.MarkFlagsMutuallyExclusive("admin-key-file", "admin-key-env")
 	cmd.MarkFlagsMutuallyExclusive("remove", "new-key")
@@ -97,7 +97,10 @@ func (f *provisioning) run(cmd *cobra.Command) error {
 	if f.dry || len(plan) == 0 {
 		return f.report(cmd.OutOrStdout(), "would ", plan, "")
 	}
-	if !f.yes && !f.asJSON {
+	if !f.yes && f.asJSON {
+		return &usageError{err: errors.New("--json asks nobody: give --yes as well, or --dry-run to see what would be done"), help: cmd.CommandPath()}
+	}
+	if !f.yes {
 		fmt.Fprintf(cmd.OutOrStdout(), "in database %s at %s, plantmesh will\n", cfg.Database, cfg.URL)
 		for _, s := range plan {
 			fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", s)
@@ -114,8 +117,10 @@ func (f *provisioning) run(cmd *cobra.Command) error {
 		done, made, err = admin.Provision(cmd.Context(), f.newKey)
 	}
 	if made != "" && f.writeKey != "" {
-		err = errors.Join(err, os.WriteFile(f.writeKey, []byte(made+"\n"), 0o600))
-		if err == nil {
+		if failed := writeSecret(f.writeKey, made); failed != nil {
+			err = errors.Join(err, failed)
+		} else {
+			fmt.Fprintf(cmd.ErrOrStderr(), "the API key is in %s\n", f.writeKey)
 			made = ""
 		}
 	}
@@ -167,15 +172,26 @@ func (f *provisioning) report(w io.Writer, verb string, steps []odoo.Step, key s
 	if len(steps) == 0 {
 		fmt.Fprintln(w, "nothing to do")
 	}
-	switch {
-	case key != "":
+	if key != "" {
 		fmt.Fprintf(w, "API key of %s: %s\nput it into the file that odoo.api_key_file names; it is not shown again\n", f.login, key)
-	case f.writeKey != "" && !f.dry && !f.remove:
-		if _, err := os.Stat(f.writeKey); err == nil {
-			fmt.Fprintf(w, "the API key is in %s\n", f.writeKey)
-		}
 	}
 	return nil
+}
+
+// writeSecret writes a file that its owner alone may read, whatever it was before.
+func writeSecret(path, text string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	err = file.Chmod(0o600)
+	if err == nil {
+		err = file.Truncate(0)
+	}
+	if err == nil {
+		_, err = file.WriteString(text + "\n")
+	}
+	return errors.Join(err, file.Close())
 }
 
 func confirmed(in io.Reader, out io.Writer) bool {

@@ -13,6 +13,8 @@ import (
 const (
 	ConnectorGroup = "plantmesh: connector"
 	ConnectorLogin = "plantmesh"
+
+	connectorName = "plantmesh" // of the user, whatever its login
 )
 
 // connectorRights are the groups that the connector's user needs: those of the apps that are installed.
@@ -64,12 +66,16 @@ func (a *Administrator) Provision(ctx context.Context, newKey bool) (done []Step
 
 func (a *Administrator) provision(ctx context.Context, newKey, dry bool) ([]Step, string, error) {
 	p := &provisioner{client: a.client, logger: a.logger, dry: dry}
-	if _, err := p.run(ctx); err != nil {
-		return p.steps, "", err
+	if _, err := p.client.actions(ctx); err != nil { // before anything is made where nothing can be applied
+		return nil, "", err
 	}
 	group, err := a.group(ctx, p)
 	if err != nil {
 		return p.steps, "", fmt.Errorf("group %q: %w", ConnectorGroup, err)
+	}
+	p.connector, p.planned = group, group == 0
+	if _, err := p.run(ctx); err != nil {
+		return p.steps, "", err
 	}
 	key, err := a.user(ctx, p, group, newKey)
 	if err != nil {
@@ -83,7 +89,13 @@ func (a *Administrator) group(ctx context.Context, p *provisioner) (int64, error
 	var rights []int64
 	var names []string
 	for _, name := range connectorRights {
-		if id, err := a.client.reference(ctx, name); err == nil {
+		id, err := a.client.reference(ctx, name)
+		var missing *setupError
+		switch {
+		case errors.As(err, &missing): // its app is not installed
+		case err != nil:
+			return 0, err
+		default:
 			rights, names = append(rights, id), append(names, name)
 		}
 	}
@@ -121,6 +133,7 @@ func (a *Administrator) group(ctx context.Context, p *provisioner) (int64, error
 func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, newKey bool) (string, error) {
 	var found []struct {
 		ID     int64   `json:"id"`
+		Name   string  `json:"name"`
 		Active bool    `json:"active"`
 		Groups []int64 `json:"group_ids"`
 		Older  []int64 `json:"groups_id"`
@@ -131,7 +144,7 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 	}
 	groups := called(major, "group_ids")
 	domain := []any{[]any{"login", "=", a.login}, []any{"active", "in", []bool{true, false}}}
-	if err := a.client.SearchRead(ctx, "res.users", domain, []string{"active", groups}, 1, &found); err != nil {
+	if err := a.client.SearchRead(ctx, "res.users", domain, []string{"name", "active", groups}, 1, &found); err != nil {
 		return "", err
 	}
 	var id int64
@@ -141,7 +154,7 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		if !p.step(ctx, "create", "user %q in group %q, without a password", a.login, ConnectorGroup) {
 			break
 		}
-		ids, err := a.client.Create(ctx, "res.users", map[string]any{"name": "plantmesh", "login": a.login, groups: []any{[]any{6, 0, []int64{group}}}})
+		ids, err := a.client.Create(ctx, "res.users", map[string]any{"name": connectorName, "login": a.login, groups: []any{[]any{6, 0, []int64{group}}}})
 		if err != nil {
 			return "", err
 		}
@@ -151,20 +164,26 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		if found[0].Active && slices.Contains(append(found[0].Groups, found[0].Older...), group) {
 			break
 		}
-		newKey = newKey || !found[0].Active
-		if p.step(ctx, "change", "user %q: active, and in group %q", a.login, ConnectorGroup) {
-			if err := a.client.Write(ctx, "res.users", []int64{id}, map[string]any{"active": true, groups: []any{[]any{4, group}}}); err != nil {
+		if found[0].Active || found[0].Name != connectorName {
+			return "", &setupError{fmt.Sprintf("it is there, and belongs to %s: name another login with --user, or have it put into group %q in Odoo first", found[0].Name, ConnectorGroup)}
+		}
+		newKey = true
+		if p.step(ctx, "change", "user %q: active, and in group %q alone", a.login, ConnectorGroup) {
+			if err := a.client.Write(ctx, "res.users", []int64{id}, map[string]any{"active": true, groups: []any{[]any{6, 0, []int64{group}}}}); err != nil {
 				return "", err
 			}
 		}
 	}
-	if !newKey || !p.step(ctx, "create", "API key for user %q", a.login) {
+	if !newKey || !p.step(ctx, "create", "API key for user %q; earlier ones of plantmesh end", a.login) {
 		return "", nil
 	}
 	return a.key(ctx, id)
 }
 
-// key makes an API key for a user. Odoo has no call for that, but lets the code of an administrator's action do it.
+// endKeys is code that ends the API keys of a user which are plantmesh's.
+const endKeys = "user = env['res.users'].browse(%d)\nenv['res.users.apikeys'].sudo().search([('user_id', '=', user.id), ('name', '=', 'plantmesh')]).unlink()\n"
+
+// key makes an API key for a user, in place of earlier ones. Odoo has no call for that, but lets the code of an administrator's action do it.
 func (a *Administrator) key(ctx context.Context, user int64) (string, error) {
 	model, err := a.client.reference(ctx, "base.model_res_users")
 	if err != nil {
@@ -174,7 +193,7 @@ func (a *Administrator) key(ctx context.Context, user int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	code := fmt.Sprintf("user = env['res.users'].browse(%d)\naction = {'key': env['res.users.apikeys'].with_user(user).sudo()._generate(None, 'plantmesh', False)}\n", user)
+	code := fmt.Sprintf(endKeys+"action = {'key': env['res.users.apikeys'].with_user(user).sudo()._generate(None, 'plantmesh', False)}\n", user)
 	var made struct {
 		Key string `json:"key"`
 	}

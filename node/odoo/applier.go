@@ -92,10 +92,7 @@ func (a *Applier) prepare(ctx context.Context) error {
 	a.mu.Lock()
 	a.version = version
 	a.mu.Unlock()
-	ids, err := (&provisioner{client: a.client, logger: a.logger}).run(ctx)
-	if forbidden(err) { // as it should be: then an administrator did it before
-		ids, err = a.client.ready(ctx)
-	}
+	ids, err := a.provision(ctx)
 	if err != nil {
 		return blockedOr(err)
 	}
@@ -105,6 +102,17 @@ func (a *Applier) prepare(ctx context.Context) error {
 	}
 	a.actions.Store(&ids)
 	return nil
+}
+
+// provision brings Odoo's database to what applying needs, if it may, and returns the ids of the server actions.
+func (a *Applier) provision(ctx context.Context) ([]int64, error) {
+	if a.cfg.Provision != ProvisionNever {
+		ids, err := (&provisioner{client: a.client, logger: a.logger}).runAlone(ctx)
+		if !forbidden(err) {
+			return ids, err
+		}
+	}
+	return a.client.ready(ctx) // an administrator did it before, as it should be
 }
 
 // missingWarehouses finds every warehouse that the mapping names and Odoo does not have.

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,11 +30,15 @@ var needs = []struct {
 }{
 	{"mrp.production", "write", "Manufacturing", "production orders"},
 	{"mrp.production", "create", "Manufacturing", "production orders"},
+	{"mrp.workorder", "write", "Manufacturing", "OperationReported"},
 	{"mrp.workorder", "create", "Manufacturing", "OperationReported"},
 	{"mrp.workcenter.productivity", "create", "Manufacturing", "OperationReported, DowntimeStarted"},
 	{"mrp.bom", "create", "Manufacturing", "BillOfMaterialsChanged"},
 	{"mrp.workcenter", "create", "Manufacturing", "WorkCenterChanged"},
 	{"stock.move", "create", "Inventory", "stock, holds, transfers"},
+	{"stock.move", "write", "Inventory", "MaterialConsumed, MaterialReserved"},
+	{"stock.quant", "create", "Inventory", "StockCounted, StockAdjusted"},
+	{"stock.quant", "write", "Inventory", "StockCounted, StockAdjusted"},
 	{"stock.scrap", "create", "Inventory", "ScrapReported"},
 	{"stock.lot", "create", "Inventory", "lots and serial numbers"},
 	{"stock.location", "create", "Inventory", "holds, create_missing: locations"},
@@ -38,6 +46,7 @@ var needs = []struct {
 	{"product.product", "create", "Inventory", "ItemChanged, create_missing: items"},
 	{"uom.uom", "create", "Inventory", "UnitChanged"},
 	{"res.partner", "create", "Contacts", "SupplierChanged, CustomerChanged"},
+	{"purchase.order", "write", "Purchase", "PurchaseOrderIssued, GoodsReceived"},
 	{"purchase.order", "create", "Purchase", "PurchaseOrderIssued, GoodsReceived"},
 	{"sale.order", "write", "Sales", "ShipmentConfirmed of sales orders"},
 	{"account.move", "create", "Invoicing", "PostingPrepared"},
@@ -127,7 +136,7 @@ func (c *checker) user(ctx context.Context) bool {
 	var failed *Error
 	switch {
 	case err == nil:
-		c.good("user", "the key is of user %d in database %s", who.UID, c.cfg.Database)
+		c.good("user", "the key is of user %s in database %s", c.login(ctx, who.UID), c.cfg.Database)
 		return true
 	case errors.As(err, &failed) && failed.Status == http.StatusNotFound:
 		c.bad("database", "the server has no database %q, or does not serve it under this address: check odoo.database", c.cfg.Database)
@@ -139,6 +148,18 @@ func (c *checker) user(ctx context.Context) bool {
 	return false
 }
 
+// login is how people know a user; the id, if that cannot be read.
+func (c *checker) login(ctx context.Context, user int64) string {
+	var found []struct {
+		Login string `json:"login"`
+	}
+	err := c.client.SearchRead(ctx, "res.users", []any{[]any{"id", "=", user}}, []string{"login"}, 1, &found)
+	if err != nil || len(found) == 0 {
+		return strconv.FormatInt(user, 10)
+	}
+	return strconv.Quote(found[0].Login)
+}
+
 // setup looks at what provisioning makes.
 func (c *checker) setup(ctx context.Context) {
 	ids, err := c.client.ready(ctx)
@@ -147,6 +168,14 @@ func (c *checker) setup(ctx context.Context) {
 		return
 	}
 	c.good("setup", "%d server actions of version %d are in place", len(ids), actionVersion)
+	switch n, err := c.client.countIndexes(ctx, ids[0]); {
+	case err != nil:
+		c.bad("setup", "count indexes: %v", err)
+	case n != len(uniqueIndexes):
+		c.bad("setup", "%d of the %d unique indexes (%v) are there: run `plantmesh odoo provision`", n, len(uniqueIndexes), uniqueIndexes)
+	default:
+		c.good("setup", "the unique indexes are in place")
+	}
 	for i, a := range Actions() {
 		args := Args{"ids": []int64{ids[i]}, "context": map[string]any{"mesh": Batch{Create: []string{}, Events: []Effect{}}}}
 		if err := c.client.Call(ctx, "ir.actions.server", "run", args, nil); err != nil {
@@ -157,16 +186,15 @@ func (c *checker) setup(ctx context.Context) {
 
 // rights asks for each model whether the user may do what the effects do.
 func (c *checker) rights(ctx context.Context) {
-	missing := map[string]bool{}
+	missing := map[string][]string{}
 	refused := 0
 	for _, n := range needs {
 		may, err := c.client.may(ctx, n.model, n.operation)
 		var failed *Error
 		switch {
 		case errors.As(err, &failed) && failed.Status == http.StatusNotFound:
-			if !missing[n.app] {
-				missing[n.app] = true
-				c.bad("app "+n.app, "it is not installed: %s cannot be applied, and will be parked. Install it, or publish none of these", n.events)
+			if !slices.Contains(missing[n.app], n.events) {
+				missing[n.app] = append(missing[n.app], n.events)
 			}
 		case err != nil:
 			c.bad("rights", "%v", err)
@@ -174,6 +202,14 @@ func (c *checker) rights(ctx context.Context) {
 		case !may:
 			refused++
 			c.bad("rights", "the user may not %s %s (%s): put it into the group %q, which `plantmesh odoo provision` makes", n.operation, n.model, n.events, ConnectorGroup)
+		}
+	}
+	for _, app := range slices.Sorted(maps.Keys(missing)) {
+		events := strings.Join(missing[app], ", ")
+		if app == "Manufacturing" || app == "Inventory" {
+			c.bad("app "+app, "it is not installed: %s cannot be applied. Install it", events)
+		} else {
+			c.good("app "+app, "it is not installed, and need not be: but %s would be parked", events)
 		}
 	}
 	if refused == 0 {

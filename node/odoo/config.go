@@ -23,6 +23,12 @@ func CreateAll() []string {
 	return []string{CreateItems, CreateWorkCenters, CreateOrders, CreateLots, CreateLocations}
 }
 
+// Values of Config.Provision.
+const (
+	ProvisionAuto  = "auto"
+	ProvisionNever = "never"
+)
+
 // Defaults of [Config].
 const (
 	DefaultConcurrency = 2
@@ -44,6 +50,9 @@ type Config struct {
 	APIKey     string `yaml:"api_key,omitempty"`
 	APIKeyFile string `yaml:"api_key_file,omitempty"` // first line of a file
 	APIKeyEnv  string `yaml:"api_key_env,omitempty"`  // name of an environment variable
+
+	// Provision is auto or never: whether the node makes what it needs in Odoo when it starts, if its key may.
+	Provision string `yaml:"provision"`
 
 	// Concurrency is how many calls run in Odoo at once. Keep it below Odoo's workers: more only wait there.
 	Concurrency int `yaml:"concurrency"`
@@ -72,6 +81,7 @@ type Site struct {
 func Default() Config {
 	return Config{
 		API:         APIAuto,
+		Provision:   ProvisionAuto,
 		Concurrency: DefaultConcurrency, Batch: DefaultBatch, Quarantine: DefaultQuarantine,
 		CreateMissing: []string{CreateOrders, CreateLots},
 	}
@@ -92,6 +102,9 @@ func (c Config) Validate() error {
 	}
 	if c.API == APIJSONRPC && c.Login == "" {
 		fault("odoo.login: name the login of the user that the API key is of: JSON-RPC asks for it")
+	}
+	if c.Provision != ProvisionAuto && c.Provision != ProvisionNever {
+		fault("odoo.provision %q: must be %s or %s", c.Provision, ProvisionAuto, ProvisionNever)
 	}
 	keys := 0
 	for _, s := range []string{c.APIKey, c.APIKeyFile, c.APIKeyEnv} {

@@ -19,11 +19,11 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 	c := valid()
 	c.URL, c.Database, c.APIKeyEnv, c.Concurrency, c.Batch, c.Quarantine = "odoo", "", "KEY", 0, 501, " "
-	c.API = "xmlrpc"
+	c.API, c.Provision = "xmlrpc", "sometimes"
 	c.CreateMissing, c.Sites = []string{"orders", "planets"}, map[string]Site{"plant-a": {}}
 	err := c.Validate()
 	for _, says := range []string{
-		`odoo.url "odoo"`, "odoo.database", `odoo.api "xmlrpc"`, "exactly one of api_key", "odoo.concurrency 0", "odoo.batch 501", "odoo.quarantine_location",
+		`odoo.url "odoo"`, "odoo.database", `odoo.api "xmlrpc"`, `odoo.provision "sometimes"`, "exactly one of api_key", "odoo.concurrency 0", "odoo.batch 501", "odoo.quarantine_location",
 		`odoo.create_missing[1] "planets"`, "odoo.sites.plant-a.warehouse",
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {

@@ -2,7 +2,6 @@ package odoo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -24,6 +23,9 @@ type provisioner struct {
 	logger *slog.Logger
 	dry    bool
 	steps  []Step
+
+	connector int64 // group whose users, beside administrators, may run the actions; 0: there is none
+	planned   bool  // a dry run would make that group
 }
 
 // step notes what is to be done; false if it is only to be said.
@@ -59,6 +61,20 @@ func (p *provisioner) run(ctx context.Context) ([]int64, error) {
 		return nil, err
 	}
 	return p.actions(ctx, models["mrp.production"])
+}
+
+// runAlone is run without an administrator's word on who works with Odoo: the connector's group keeps its right, if it is there.
+func (p *provisioner) runAlone(ctx context.Context) ([]int64, error) {
+	var found []struct {
+		ID int64 `json:"id"`
+	}
+	if err := p.client.SearchRead(ctx, "res.groups", []any{[]any{"name", "=", ConnectorGroup}}, []string{"id"}, 1, &found); err != nil {
+		return nil, err
+	}
+	if len(found) > 0 {
+		p.connector = found[0].ID
+	}
+	return p.run(ctx)
 }
 
 // models finds the ids of the models the schema names.
@@ -193,142 +209,6 @@ func (c *Client) reference(ctx context.Context, external string) (int64, error) 
 		return 0, &setupError{fmt.Sprintf("Odoo has no %s: this is not a database of Odoo 17 or later, or its app is not installed", external)}
 	}
 	return found[0].ResID, nil
-}
-
-// installedAction is a server action as Odoo has it.
-type installedAction struct {
-	ID   int64  `json:"id"`
-	Name string `json:"name"`
-	Code string `json:"code"`
-}
-
-// installed finds all actions that plantmesh made, former ones too, by name.
-func (p *provisioner) installed(ctx context.Context) (map[string][]installedAction, error) {
-	names := []string{formerAction}
-	for _, a := range Actions() { // of all versions
-		names = append(names, a.Name)
-	}
-	var found []installedAction
-	if err := p.client.SearchRead(ctx, "ir.actions.server", []any{[]any{"name", "in", names}}, []string{"name", "code"}, 0, &found); err != nil {
-		return nil, err
-	}
-	have := map[string][]installedAction{}
-	for _, f := range found {
-		have[f.Name] = append(have[f.Name], f)
-	}
-	return have, nil
-}
-
-// actions puts the code into Odoo, replaces older versions, and refuses to work beside newer ones.
-func (p *provisioner) actions(ctx context.Context, production int64) ([]int64, error) {
-	have, err := p.installed(ctx)
-	if err != nil {
-		return nil, err
-	}
-	wanted, err := p.client.actions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(have) == 0 {
-		if err := p.indexes(ctx, production); err != nil {
-			return nil, err
-		}
-	}
-	ids := make([]int64, len(wanted))
-	for i, a := range wanted {
-		if ids[i], err = p.action(ctx, production, a, have[a.Name]); err != nil {
-			return nil, err
-		}
-	}
-	for _, former := range have[formerAction] {
-		if _, err := ActionVersion(former.Code); err != nil || !p.step(ctx, "remove", "server action %q of an earlier version", formerAction) {
-			continue // somebody's own
-		}
-		if err := p.client.Call(ctx, "ir.actions.server", "unlink", Args{"ids": []int64{former.ID}}, nil); err != nil {
-			return nil, fmt.Errorf("remove the former server action: %w", err)
-		}
-	}
-	return ids, nil
-}
-
-func (p *provisioner) action(ctx context.Context, production int64, a Action, have []installedAction) (int64, error) {
-	switch {
-	case len(have) > 1:
-		return 0, &setupError{fmt.Sprintf("Odoo has several server actions named %q: delete all but one", a.Name)}
-	case len(have) == 0:
-		return p.makeAction(ctx, production, a)
-	}
-	id, code := have[0].ID, have[0].Code
-	if strings.TrimSpace(code) == strings.TrimSpace(a.Code) {
-		return id, p.register(ctx, a, id, false)
-	}
-	installed, err := ActionVersion(code)
-	if err != nil {
-		return 0, &setupError{fmt.Sprintf("server action %q in Odoo: %v: delete it, plantmesh makes it anew", a.Name, err)}
-	}
-	if installed > actionVersion {
-		return 0, &setupError{fmt.Sprintf("the server action %q in Odoo has version %d, this node brings %d: upgrade this node", a.Name, installed, actionVersion)}
-	}
-	if !p.step(ctx, "change", "server action %q from version %d to %d", a.Name, installed, actionVersion) {
-		return id, nil
-	}
-	if err := p.client.Write(ctx, "ir.actions.server", []int64{id}, map[string]any{"code": a.Code}); err != nil {
-		return 0, fmt.Errorf("update server action %q: %w", a.Name, err)
-	}
-	return id, p.register(ctx, a, id, true)
-}
-
-func (p *provisioner) makeAction(ctx context.Context, production int64, a Action) (int64, error) {
-	if !p.step(ctx, "create", "server action %q, version %d", a.Name, actionVersion) {
-		return 0, nil
-	}
-	ids, err := p.client.Create(ctx, "ir.actions.server", map[string]any{"name": a.Name, "model_id": production, "state": "code", "code": a.Code})
-	if err != nil {
-		return 0, fmt.Errorf("create server action %q: %w", a.Name, err)
-	}
-	return ids[0], p.register(ctx, a, ids[0], true)
-}
-
-// register has an action note itself where every user may read which actions there are: only administrators may read these. That goes
-// without saying for one that was just made or changed.
-func (p *provisioner) register(ctx context.Context, a Action, id int64, silent bool) error {
-	have, err := p.client.registered(ctx)
-	if err != nil || have[a.Name] == (registration{id, a.fingerprint()}) || !silent && !p.step(ctx, "change", "register of server actions: %q", a.Name) {
-		return err
-	}
-	context := map[string]any{"mesh": map[string]any{"register": map[string]any{"name": a.Name, "action": id, "fingerprint": a.fingerprint()}}}
-	if err := p.client.Call(ctx, "ir.actions.server", "run", Args{"ids": []int64{id}, "context": context}, nil); err != nil {
-		return fmt.Errorf("register server action %q: %w", a.Name, err)
-	}
-	return nil
-}
-
-// indexes runs an action that makes the unique indexes, and removes it again. It comes before the other actions, which are
-// only there once they are.
-func (p *provisioner) indexes(ctx context.Context, production int64) error {
-	if !p.step(ctx, "create", "unique indexes on %s and %s", ModelFence, ModelApplied) {
-		return nil
-	}
-	var result struct {
-		Indexes int `json:"indexes"`
-	}
-	if err := p.client.runOnce(ctx, production, "plantmesh: indexes", indexCode, &result); err != nil {
-		return fmt.Errorf("create unique indexes: %w", err)
-	}
-	if result.Indexes != 2 {
-		return &setupError{fmt.Sprintf("Odoo made %d of 2 unique indexes", result.Indexes)}
-	}
-	return nil
-}
-
-// runOnce makes a server action on a model, runs it, and removes it again.
-func (c *Client) runOnce(ctx context.Context, model int64, name, code string, out any) error {
-	ids, err := c.Create(ctx, "ir.actions.server", map[string]any{"name": name, "model_id": model, "state": "code", "code": code})
-	if err != nil {
-		return err
-	}
-	run := c.Call(ctx, "ir.actions.server", "run", Args{"ids": ids}, out)
-	return errors.Join(run, c.Call(ctx, "ir.actions.server", "unlink", Args{"ids": ids}, nil))
 }
 
 // setupError is a fault of Odoo's setup that no retry mends.

@@ -92,9 +92,10 @@ func (a *Administrator) removeModels(ctx context.Context, p *provisioner) error 
 	return nil
 }
 
-// removeUser archives the connector's user, whose name stands at what it did, and removes its group.
+// removeUser archives the connector's users, whose name stands at what they did, and removes their group. Others that somebody put into the
+// group stay.
 func (a *Administrator) removeUser(ctx context.Context, p *provisioner) error {
-	var users, groups []struct {
+	var groups []struct {
 		ID int64 `json:"id"`
 	}
 	if err := a.client.SearchRead(ctx, "res.groups", []any{[]any{"name", "=", ConnectorGroup}}, []string{"id"}, 1, &groups); err != nil {
@@ -107,16 +108,39 @@ func (a *Administrator) removeUser(ctx context.Context, p *provisioner) error {
 	if err != nil {
 		return err
 	}
-	if err := a.client.SearchRead(ctx, "res.users", []any{[]any{"login", "=", a.login}, []any{called(major, "group_ids"), "in", []int64{groups[0].ID}}}, []string{"id"}, 1, &users); err != nil {
+	var users []struct {
+		ID    int64  `json:"id"`
+		Name  string `json:"name"`
+		Login string `json:"login"`
+	}
+	if err := a.client.SearchRead(ctx, "res.users", []any{[]any{called(major, "group_ids"), "in", []int64{groups[0].ID}}}, []string{"name", "login"}, 0, &users); err != nil {
 		return err
 	}
-	if len(users) > 0 && p.step(ctx, "change", "user %q: archived, its API keys work no more", a.login) {
-		if err := a.client.Write(ctx, "res.users", []int64{users[0].ID}, map[string]any{"active": false}); err != nil {
-			return fmt.Errorf("archive user %q: %w", a.login, err)
+	for _, u := range users {
+		if u.Name != connectorName {
+			p.step(ctx, "change", "user %q: out of group %q", u.Login, ConnectorGroup) // with the group
+			continue
+		}
+		if !p.step(ctx, "change", "user %q: archived, without API keys", u.Login) {
+			continue
+		}
+		if err := a.endKeys(ctx, u.ID); err != nil {
+			return fmt.Errorf("API keys of user %q: %w", u.Login, err)
+		}
+		if err := a.client.Write(ctx, "res.users", []int64{u.ID}, map[string]any{"active": false}); err != nil {
+			return fmt.Errorf("archive user %q: %w", u.Login, err)
 		}
 	}
 	if p.step(ctx, "remove", "group %q", ConnectorGroup) {
 		return a.unlink(ctx, "res.groups", groups[0].ID)
 	}
 	return nil
+}
+
+func (a *Administrator) endKeys(ctx context.Context, user int64) error {
+	model, err := a.client.reference(ctx, "base.model_res_users")
+	if err != nil {
+		return err
+	}
+	return a.client.runOnce(ctx, model, "plantmesh: API keys", fmt.Sprintf(endKeys+"action = {}\n", user), nil)
 }

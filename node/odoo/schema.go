@@ -1,5 +1,7 @@
 package odoo
 
+import "fmt"
+
 // What plantmesh adds to Odoo's database. docs/odoo.md lists it for the ERP team.
 
 // Names of what provisioning adds.
@@ -98,10 +100,15 @@ func schema() []model {
 	}
 }
 
-// indexCode runs once in Odoo: manual fields cannot be unique, so the indexes are made in SQL.
-const indexCode = `# plantmesh indexes
-env.cr.execute("CREATE UNIQUE INDEX IF NOT EXISTS x_mesh_fence_x_key_unique ON x_mesh_fence (x_key)")
-env.cr.execute("CREATE UNIQUE INDEX IF NOT EXISTS x_mesh_applied_x_event_unique ON x_mesh_applied (x_event)")
-env.cr.execute("SELECT count(*) FROM pg_indexes WHERE indexname IN ('x_mesh_fence_x_key_unique', 'x_mesh_applied_x_event_unique')")
+// uniqueIndexes are made in SQL: manual fields cannot be unique.
+var uniqueIndexes = []string{"x_mesh_fence_x_key_unique", "x_mesh_applied_x_event_unique"}
+
+// indexCode runs once in Odoo.
+func indexCode() string {
+	return fmt.Sprintf(`# plantmesh indexes
+env.cr.execute("CREATE UNIQUE INDEX IF NOT EXISTS %[1]s ON x_mesh_fence (x_key)")
+env.cr.execute("CREATE UNIQUE INDEX IF NOT EXISTS %[2]s ON x_mesh_applied (x_event)")
+env.cr.execute("SELECT count(*) FROM pg_indexes WHERE indexname IN ('%[1]s', '%[2]s')")
 action = {'indexes': env.cr.fetchone()[0]}
-`
+`, uniqueIndexes[0], uniqueIndexes[1])
+}

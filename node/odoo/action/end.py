@@ -9,4 +9,4 @@ for event in mesh.get('events') or []:
         result['time'] = passed(event, result)
     result['name'] = record_name(result)
     results.append(result)
-action = {'results': results}
+action = {'results': results, 'indexes': unique_indexes(mesh.get('indexes'))}

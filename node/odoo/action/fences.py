@@ -43,6 +43,14 @@ def guard(key):
                       ON CONFLICT (x_key) DO UPDATE SET x_seq = (x_mesh_fence.x_seq::bigint + 1)::text""", ['guard ' + key])
 
 
+def unique_indexes(names):
+    """How many of these unique indexes there are."""
+    if not names:
+        return 0
+    env.cr.execute("SELECT count(*) FROM pg_indexes WHERE indexdef LIKE 'CREATE UNIQUE%%' AND indexname = ANY(%s)", [names])
+    return env.cr.fetchone()[0]
+
+
 def enlist(entry):
     """Notes an action where every user may read which there are. Only an administrator, who may change actions, notes one."""
     env['ir.actions.server'].browse(entry['action']).check_access('write')

@@ -1,6 +1,8 @@
 package odootest
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -53,6 +55,7 @@ func RunSetup(t *testing.T, target Target) {
 		}
 	}
 	connectorApplies(t, target, connector)
+	strangerMayNotForge(t, target)
 
 	if n, err := admin.Journal(t.Context()); err != nil || n == 0 {
 		t.Errorf("the journal has %d rows, %v", n, err)
@@ -78,6 +81,82 @@ func RunSetup(t *testing.T, target Target) {
 	}
 	if left, err := admin.Removal(t.Context()); err != nil || len(left) != 0 {
 		t.Errorf("left to remove: %v, %v", left, err)
+	}
+	keysEnd(t, target, admin, key)
+	if _, err := admin.Remove(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// keysEnd: a key of before does not work again when Odoo is set up again, nor beside one that replaces it.
+func keysEnd(t *testing.T, target Target, admin *odoo.Administrator, former string) {
+	works := func(key string) bool {
+		connector := target
+		connector.Key, connector.Login = key, odoo.ConnectorLogin
+		return connector.open(t).Call(t.Context(), "res.users", "context_get", nil, nil) == nil
+	}
+	_, second, err := admin.Provision(t.Context(), false)
+	if err != nil || second == "" {
+		t.Fatalf("set up again: key %q, %v", second, err)
+	}
+	if works(former) || !works(second) {
+		t.Errorf("the key of before the removal works: %t; the new one: %t", works(former), works(second))
+	}
+	_, third, err := admin.Provision(t.Context(), true)
+	if err != nil || third == "" {
+		t.Fatalf("another key: %q, %v", third, err)
+	}
+	if works(second) || !works(third) {
+		t.Errorf("the key that was replaced works: %t; the new one: %t", works(second), works(third))
+	}
+	other, err := odoo.NewAdministrator(target.Config(), target.Key, "admin", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, _, err := other.Provision(t.Context(), false); err == nil || !strings.Contains(err.Error(), "belongs to") {
+		t.Errorf("a person's user as the connector: %v, want it refused", err)
+	}
+}
+
+// strangerMayNotForge: another user, who may change manufacturing orders, cannot run the actions, and so not make a fence believe that an event
+// was applied.
+func strangerMayNotForge(t *testing.T, target Target) {
+	p := newPlant(t, target)
+	manager := p.read("ir.model.data", []any{[]any{"module", "=", "mrp"}, []any{"name", "=", "group_mrp_manager"}}, "res_id")
+	users, err := p.client.Create(t.Context(), "res.users", map[string]any{
+		"name": "Planner", "login": p.name("planner"), "group_ids": []any{[]any{6, 0, []any{manager[0]["res_id"]}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := fmt.Sprintf("user = env['res.users'].browse(%d)\naction = {'key': env['res.users.apikeys'].with_user(user).sudo()._generate(None, 'planner', False)}\n", users[0])
+	action, err := p.client.Create(t.Context(), "ir.actions.server", map[string]any{
+		"name": "planner's key", "model_id": p.read("ir.model", where("model", "res.users"), "id")[0]["id"], "state": "code", "code": code,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made struct {
+		Key string `json:"key"`
+	}
+	if err := p.client.Call(t.Context(), "ir.actions.server", "run", odoo.Args{"ids": action}, &made); err != nil {
+		t.Fatal(err)
+	}
+	stranger := target
+	stranger.Key, stranger.Login = made.Key, p.name("planner")
+	client := stranger.open(t)
+	var may bool
+	if err := client.Call(t.Context(), "mrp.production", "has_access", odoo.Args{"ids": []int64{}, "operation": "write"}, &may); err != nil || !may {
+		t.Fatalf("the planner may change manufacturing orders: %t, %v", may, err)
+	}
+	for _, a := range odoo.Actions() {
+		ours := p.read("ir.actions.server", where("name", a.Name), "id")
+		args := odoo.Args{"ids": []int64{id(ours[0]["id"])}, "context": map[string]any{"mesh": map[string]any{"events": []any{}}}}
+		var failed *odoo.Error
+		if err := client.Call(t.Context(), "ir.actions.server", "run", args, nil); !errors.As(err, &failed) || failed.Class != odoo.Configuration {
+			t.Errorf("a planner runs %q: %v, want it forbidden", a.Name, err)
+		}
 	}
 }
 

@@ -88,17 +88,17 @@ func concurrentCopies(t *testing.T, target Target) {
 	p.once(d)
 }
 
-// lostReply puts a proxy between that swallows the reply of the first action it sees succeed.
+// lostReply puts a proxy between that swallows the reply of the first action with an event that it sees succeed.
 func lostReply(t *testing.T, target Target) {
 	upstream, err := url.Parse(target.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lost atomic.Bool
+	var armed, lost atomic.Bool
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host },
 		ModifyResponse: func(r *http.Response) error {
-			if r.StatusCode == http.StatusOK && r.Request.Header.Get(runsAction) != "" && lost.CompareAndSwap(false, true) {
+			if armed.Load() && r.StatusCode == http.StatusOK && r.Request.Header.Get(runsAction) != "" && lost.CompareAndSwap(false, true) {
 				return errors.New("the line is cut")
 			}
 			return nil
@@ -108,11 +108,12 @@ func lostReply(t *testing.T, target Target) {
 	server := httptest.NewServer(markActions(proxy))
 	defer server.Close()
 	p := newPlant(t, target)
-	if err := p.applier.Prepare(t.Context()); err != nil { // so that the first action is the event's
-		t.Fatal(err)
-	}
 	a := p.newApplier(func(c *odoo.Config) { c.URL = server.URL })
 	defer a.Close()
+	if err := a.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	armed.Store(true)
 	d := p.record(p.setup(p.name("WO")))
 	err = a.Handle(t.Context(), d)
 	var park *consumer.ParkError

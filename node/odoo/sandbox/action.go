@@ -44,6 +44,7 @@ func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (any, erro
 	var context struct {
 		Mesh *struct {
 			odoo.Batch
+			Indexes  []string `json:"indexes"`
 			Register *struct {
 				Name        string `json:"name"`
 				Action      int64  `json:"action"`
@@ -71,7 +72,7 @@ func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (any, erro
 		}
 		results = append(results, result)
 	}
-	return map[string]any{"results": results}, nil
+	return map[string]any{"results": results, "indexes": len(context.Mesh.Indexes)}, nil // the effects keep keys and events unique
 }
 
 // apply makes the effect of one event, unless its fence or the journal knows it.

@@ -9,7 +9,7 @@ var models = []struct{ name, label, fields string }{
 	{"ir.model.fields", "Fields", "name char, model char, model_id ir.model, field_description char, ttype char, help char, index boolean, copied boolean, state char"},
 	{"ir.model.access", "Model Access", "name char, model_id ir.model, group_id res.groups, perm_read boolean, perm_write boolean, perm_create boolean, perm_unlink boolean"},
 	{"ir.model.data", "Model Data", "module char, name char, model char, res_id integer"},
-	{"ir.actions.server", "Server Actions", "name char, model_id ir.model, state char, code char"},
+	{"ir.actions.server", "Server Actions", "name char, model_id ir.model, state char, code char, group_ids [res.groups]"},
 	{"res.groups", "Access Groups", "name char"},
 	{"res.users", "User", "name char, login char"},
 	{"res.company", "Companies", "name char, currency_id res.currency"},

@@ -9,6 +9,7 @@ func (x *tx) seed() {
 		x.insert("res.country", map[string]any{"code": code, "name": name})
 	}
 	x.external("base.group_user", "res.groups", x.insert("res.groups", map[string]any{"name": "Role / User"}))
+	x.external("base.group_system", "res.groups", x.insert("res.groups", map[string]any{"name": "Role / Administrator"}))
 	x.insert("res.users", map[string]any{"name": "OdooBot", "login": "__system__"})
 	x.external("base.user_admin", "res.users", x.insert("res.users", map[string]any{"name": "Administrator", "login": "admin"}))
 	for _, u := range unitsOfMeasure {
