@@ -93,3 +93,13 @@ func (c *guardedConn) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Write ends the connection if it fails: gRPC itself goes on reading, and meanwhile begins each new call on this connection again and again,
+// without a pause.
+func (c *guardedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		_ = c.Close()
+	}
+	return n, err
+}

@@ -145,7 +145,7 @@ func (c *connection) why(err error) error {
 type wire struct {
 	net.Conn
 	received atomic.Int64
-	ended    atomic.Pointer[error] // first error of Read
+	ended    atomic.Pointer[error] // first error
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -157,13 +157,21 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write looks for what the peer said last if it does not listen any more: an alert that refuses us may wait unread.
+// Write looks for what the peer said last if it does not listen any more: an alert that refuses us may wait unread. Then it ends the connection:
+// gRPC itself goes on reading, and meanwhile begins each new call on this connection again and again, without a pause.
 func (w *wire) Write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
-	if err != nil && w.received.Load() == 0 {
+	if err == nil {
+		return n, nil
+	}
+	if w.received.Load() == 0 {
 		_ = w.Conn.SetReadDeadline(time.Now().Add(lastWords))
 		_, _ = w.Read(make([]byte, 1))
 	}
+	if !errors.Is(err, net.ErrClosed) {
+		w.ended.CompareAndSwap(nil, &err)
+	}
+	_ = w.Conn.Close()
 	return n, err
 }
 
