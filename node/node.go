@@ -135,7 +135,11 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 		return errors.Join(err, listener.Close())
 	}
 	scrubber := scrub.New(disk.log, m, cfg.Limits.ScrubBytesPerSecond, logger)
-	if err := about.look(disk, m, scrubber, readers.parked, erp.blocked, logger); err != nil {
+	told, err := newFollower(cfg, disk, metrics, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := about.look(disk, m, scrubber, readers.parked, erp.blocked, told, logger); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	server := api.NewServer(

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -12,8 +13,10 @@ import (
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/node/audit"
 	"github.com/plantmesh/plantmesh/node/config"
+	"github.com/plantmesh/plantmesh/node/confirmations"
 	"github.com/plantmesh/plantmesh/node/consumer"
 	"github.com/plantmesh/plantmesh/node/exceptions"
+	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/scrub"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
@@ -33,7 +36,8 @@ type watch struct {
 	metrics *telemetry.Metrics
 	audit   *audit.Recorder
 	jumps   *exceptions.Jumps
-	keeper  *exceptions.Keeper // set by look
+	keeper  *exceptions.Keeper // set by look, as what follows
+	told    *confirmations.Follower
 }
 
 func newWatch(cfg config.Config, disk *stores, metrics *telemetry.Metrics, logger *slog.Logger) *watch {
@@ -45,7 +49,8 @@ func newWatch(cfg config.Config, disk *stores, metrics *telemetry.Metrics, logge
 }
 
 // look says where conditions are looked for.
-func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func() []exceptions.ParkedSubject, blocked func() []exceptions.BlockedCapture, logger *slog.Logger) (err error) {
+func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func() []exceptions.ParkedSubject, blocked func() []exceptions.BlockedCapture, told *confirmations.Follower, logger *slog.Logger) (err error) {
+	w.told = told
 	w.keeper, err = exceptions.New(w.site, disk.log, disk.state.Owner(exceptionsOwner), w.metrics, logger,
 		w.jumps,
 		exceptions.Streams(func() []mesh.Replica { return m.Status().Replicas }),
@@ -53,6 +58,8 @@ func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func(
 		exceptions.Lost(disk.log, s.Passes),
 		exceptions.Parked(parked),
 		exceptions.Blocked(blocked),
+		exceptions.Unconfirmed(told),
+		exceptions.Refused(told),
 	)
 	if err == nil {
 		w.jumps.Wake(w.keeper.Look)
@@ -60,8 +67,26 @@ func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func(
 	return err
 }
 
+// confirmationsOwner owns the follower's part of the derived database.
+const confirmationsOwner = "confirmations"
+
+// newFollower follows the outcomes of the site's events, where they reach it or should: it faces the ERP, holds a stream of outcomes, or
+// subscribes to one.
+func newFollower(cfg config.Config, disk *stores, metrics *telemetry.Metrics, logger *slog.Logger) (*confirmations.Follower, error) {
+	site := plantmesh.SiteID(cfg.Site)
+	return confirmations.New(confirmations.Config{
+		Site: site, Outcomes: odoo.OutcomeDomain, Captured: odoo.CaptureSource(site), Parks: cfg.Odoo != nil,
+		Active: func() bool {
+			return cfg.Odoo != nil ||
+				slices.ContainsFunc(cfg.Subscriptions, func(s config.Subscription) bool { return slices.Contains(s.Streams, odoo.OutcomeDomain) }) ||
+				slices.ContainsFunc(disk.log.AllHeads(), func(h plantmesh.Head) bool { return h.Stream.Domain() == odoo.OutcomeDomain })
+		},
+		Changed: func(t confirmations.Totals) { metrics.Confirmations(t.Waiting, t.Overdue, t.Rejected) },
+	}, disk.log, disk.state.Owner(confirmationsOwner), logger)
+}
+
 func (w *watch) components() []component {
-	return []component{{"audit", w.audit.Run}, {"exceptions", w.keeper.Run}}
+	return []component{{"audit", w.audit.Run}, {"exceptions", w.keeper.Run}, {"confirmations", w.told.Run}}
 }
 
 // refusedPeer notes what the mesh did not let a site have.
@@ -111,6 +136,12 @@ func (w *watch) fill(s *adminv1.GetStatusResponse) {
 			Peer: e.Peer, Action: e.Action, Stream: string(e.Stream), Reason: e.Reason, Detail: e.Detail, Count: e.Count,
 			FirstTime: timestamppb.New(e.First), LastTime: timestamppb.New(e.Last),
 		})
+	}
+	if t, ok := w.told.Totals(); ok {
+		s.Confirmations = &adminv1.Confirmations{Waiting: uint64(t.Waiting), Overdue: uint64(t.Overdue), Rejected: uint64(t.Rejected), GivenUp: uint64(t.GivenUp)}
+		if !t.Oldest.IsZero() {
+			s.Confirmations.OldestTime = timestamppb.New(t.Oldest)
+		}
 	}
 	for _, o := range w.keeper.Open() {
 		s.Exceptions = append(s.Exceptions, &adminv1.OpenException{

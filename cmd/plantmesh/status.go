@@ -49,7 +49,7 @@ func printStatus(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error
 		fmt.Fprintf(w, "durable publish: %d times, p50 %s, p99 %s, max %s\n", l.GetCount(), short(l.GetP50().AsDuration()), short(l.GetP99().AsDuration()), short(l.GetMax().AsDuration()))
 	}
 	fmt.Fprintln(w)
-	for _, part := range []func(io.Writer, *adminv1.GetStatusResponse, time.Time) error{printExceptions, printStreams, printLinks, printReplicas, printFollowers, printRefusals, printAdapters, printOdoo} {
+	for _, part := range []func(io.Writer, *adminv1.GetStatusResponse, time.Time) error{printExceptions, printStreams, printLinks, printReplicas, printFollowers, printRefusals, printAdapters, printConfirmations, printOdoo} {
 		if err := part(w, s, now); err != nil {
 			return err
 		}
@@ -63,6 +63,23 @@ func printExceptions(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) e
 		t.row(ago(e.GetRaiseTime(), now), e.GetKind(), e.GetAbout(), e.GetSummary(), e.GetAction())
 	}
 	return t.flush()
+}
+
+// printConfirmations writes what the ERP has not told, or refused, of the site's own events.
+func printConfirmations(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error {
+	c := s.GetConfirmations()
+	if c == nil {
+		return nil
+	}
+	fmt.Fprintf(w, "CONFIRMATIONS\n  %d events wait for the ERP's word, %d of them for too long, and %d are rejected", c.GetWaiting(), c.GetOverdue(), c.GetRejected())
+	if c.GetOldestTime() != nil {
+		fmt.Fprintf(w, "; the oldest was recorded %s", ago(c.GetOldestTime(), now))
+	}
+	if c.GetGivenUp() > 0 {
+		fmt.Fprintf(w, "; %d are not waited for any more, since there were too many", c.GetGivenUp())
+	}
+	fmt.Fprint(w, "\n\n")
+	return nil
 }
 
 // printRefusals writes whom this node refused what: the other side of a replica that stalls there.

@@ -18,6 +18,9 @@ const (
 	KindClockSkew = "clock-skew"
 	KindParked    = "subject-parked"
 	KindBlocked   = "capture-blocked"
+
+	KindUnconfirmed = "event-unconfirmed"
+	KindRejected    = "event-rejected"
 )
 
 // Operations is who has to look at the conditions that a node sees.

@@ -30,6 +30,7 @@ type Metrics struct {
 	refusals metric.Int64Counter
 	raised   metric.Int64Counter
 	open     metric.Int64UpDownCounter
+	outcomes metric.Int64Gauge
 	streams  bounded
 	shutdown func(context.Context) error
 }
@@ -56,7 +57,7 @@ func NewMetrics(ctx context.Context, cfg Config, logger *slog.Logger) (*Metrics,
 
 func newMetrics(ctx context.Context, meter metric.Meter, shutdown func(context.Context) error) (*Metrics, error) {
 	m := &Metrics{ctx: context.WithoutCancel(ctx), shutdown: shutdown}
-	var faults [4]error
+	var faults [5]error
 	m.jumps, faults[0] = meter.Int64Counter("plantmesh.stream.jumps", metric.WithUnit("{jump}"),
 		metric.WithDescription("Places where a reader could not read on right behind what it had read: trimmed, lost or recreated history."))
 	m.refusals, faults[1] = meter.Int64Counter("plantmesh.access.refused", metric.WithUnit("{call}"),
@@ -65,6 +66,8 @@ func newMetrics(ctx context.Context, meter metric.Meter, shutdown func(context.C
 		metric.WithDescription("Conditions that somebody has to look at, when they began."))
 	m.open, faults[3] = meter.Int64UpDownCounter("plantmesh.exceptions.open", metric.WithUnit("{exception}"),
 		metric.WithDescription("Conditions that somebody has to look at and that have not ended."))
+	m.outcomes, faults[4] = meter.Int64Gauge("plantmesh.confirmations", metric.WithUnit("{event}"),
+		metric.WithDescription("Events of this site that wait for the ERP's word (waiting), for longer than their type allows (overdue), or were refused (rejected)."))
 	return m, errors.Join(faults[:]...)
 }
 
@@ -87,6 +90,13 @@ func (m *Metrics) Raised(kind string) {
 // Open changes how many conditions of a kind are open.
 func (m *Metrics) Open(kind string, by int) {
 	m.open.Add(m.ctx, int64(by), metric.WithAttributes(attribute.String("plantmesh.kind", kind)))
+}
+
+// Confirmations tells how many events wait for the ERP's word, how many of them for too long, and how many were refused.
+func (m *Metrics) Confirmations(waiting, overdue, rejected int) {
+	for state, n := range map[string]int{"waiting": waiting, "overdue": overdue, "rejected": rejected} {
+		m.outcomes.Record(m.ctx, int64(n), metric.WithAttributes(attribute.String("plantmesh.state", state)))
+	}
 }
 
 // Shutdown exports what is there, for as long as ctx allows.

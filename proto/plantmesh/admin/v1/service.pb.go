@@ -1570,7 +1570,9 @@ type GetStatusResponse struct {
 	// What this node refused to others, the newest first, at most 200.
 	Refusals []*Refusal `protobuf:"bytes,30,rep,name=refusals,proto3" json:"refusals,omitempty"`
 	// What somebody has to look at, the oldest first.
-	Exceptions    []*OpenException `protobuf:"bytes,31,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
+	Exceptions []*OpenException `protobuf:"bytes,31,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
+	// What became of the site's events in the ERP; not set where that is not followed.
+	Confirmations *Confirmations `protobuf:"bytes,32,opt,name=confirmations,proto3" json:"confirmations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1678,6 +1680,13 @@ func (x *GetStatusResponse) GetRefusals() []*Refusal {
 func (x *GetStatusResponse) GetExceptions() []*OpenException {
 	if x != nil {
 		return x.Exceptions
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetConfirmations() *Confirmations {
+	if x != nil {
+		return x.Confirmations
 	}
 	return nil
 }
@@ -2909,6 +2918,88 @@ func (x *ImportedFile) GetProblem() string {
 	return ""
 }
 
+// Confirmations counts events of this site that ask for their outcome in the ERP.
+type Confirmations struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// No outcome was told yet, as far as was read: at most 10,000 a stream.
+	Waiting uint64 `protobuf:"varint,1,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Of these, those whose type's time is over.
+	Overdue uint64 `protobuf:"varint,2,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	// The ERP refused them, and they were neither applied nor discarded since.
+	Rejected uint64 `protobuf:"varint,3,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	// Nobody waits for their outcome any more, since there were too many.
+	GivenUp uint64 `protobuf:"varint,4,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
+	// When the oldest that waits was recorded; unset if none does.
+	OldestTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=oldest_time,json=oldestTime,proto3" json:"oldest_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Confirmations) Reset() {
+	*x = Confirmations{}
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Confirmations) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Confirmations) ProtoMessage() {}
+
+func (x *Confirmations) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Confirmations.ProtoReflect.Descriptor instead.
+func (*Confirmations) Descriptor() ([]byte, []int) {
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Confirmations) GetWaiting() uint64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *Confirmations) GetOverdue() uint64 {
+	if x != nil {
+		return x.Overdue
+	}
+	return 0
+}
+
+func (x *Confirmations) GetRejected() uint64 {
+	if x != nil {
+		return x.Rejected
+	}
+	return 0
+}
+
+func (x *Confirmations) GetGivenUp() uint64 {
+	if x != nil {
+		return x.GivenUp
+	}
+	return 0
+}
+
+func (x *Confirmations) GetOldestTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestTime
+	}
+	return nil
+}
+
 // OdooApplier is the state of applying events in Odoo.
 type OdooApplier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2934,7 +3025,7 @@ type OdooApplier struct {
 
 func (x *OdooApplier) Reset() {
 	*x = OdooApplier{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3037,7 @@ func (x *OdooApplier) String() string {
 func (*OdooApplier) ProtoMessage() {}
 
 func (x *OdooApplier) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[34]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3050,7 @@ func (x *OdooApplier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdooApplier.ProtoReflect.Descriptor instead.
 func (*OdooApplier) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{34}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *OdooApplier) GetUrl() string {
@@ -3039,7 +3130,7 @@ type ApplyCounts struct {
 
 func (x *ApplyCounts) Reset() {
 	*x = ApplyCounts{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3051,7 +3142,7 @@ func (x *ApplyCounts) String() string {
 func (*ApplyCounts) ProtoMessage() {}
 
 func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[35]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3064,7 +3155,7 @@ func (x *ApplyCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyCounts.ProtoReflect.Descriptor instead.
 func (*ApplyCounts) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{35}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ApplyCounts) GetApplied() uint64 {
@@ -3126,7 +3217,7 @@ type ConsumerPosition struct {
 
 func (x *ConsumerPosition) Reset() {
 	*x = ConsumerPosition{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3138,7 +3229,7 @@ func (x *ConsumerPosition) String() string {
 func (*ConsumerPosition) ProtoMessage() {}
 
 func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[36]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3151,7 +3242,7 @@ func (x *ConsumerPosition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerPosition.ProtoReflect.Descriptor instead.
 func (*ConsumerPosition) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{36}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ConsumerPosition) GetStream() string {
@@ -3213,7 +3304,7 @@ type ParkedSubject struct {
 
 func (x *ParkedSubject) Reset() {
 	*x = ParkedSubject{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3316,7 @@ func (x *ParkedSubject) String() string {
 func (*ParkedSubject) ProtoMessage() {}
 
 func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[37]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3329,7 @@ func (x *ParkedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParkedSubject.ProtoReflect.Descriptor instead.
 func (*ParkedSubject) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{37}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ParkedSubject) GetStream() string {
@@ -3335,7 +3426,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3347,7 +3438,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[38]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3360,7 +3451,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{38}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *VerifyRequest) GetStreams() []string {
@@ -3430,7 +3521,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3442,7 +3533,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[39]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3455,7 +3546,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{39}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *VerifyResponse) GetStream() string {
@@ -3572,7 +3663,7 @@ type ListConsumersRequest struct {
 
 func (x *ListConsumersRequest) Reset() {
 	*x = ListConsumersRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3675,7 @@ func (x *ListConsumersRequest) String() string {
 func (*ListConsumersRequest) ProtoMessage() {}
 
 func (x *ListConsumersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[40]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +3688,7 @@ func (x *ListConsumersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsumersRequest.ProtoReflect.Descriptor instead.
 func (*ListConsumersRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{40}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{41}
 }
 
 // ListConsumersResponse is the response of ListConsumers.
@@ -3611,7 +3702,7 @@ type ListConsumersResponse struct {
 
 func (x *ListConsumersResponse) Reset() {
 	*x = ListConsumersResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3623,7 +3714,7 @@ func (x *ListConsumersResponse) String() string {
 func (*ListConsumersResponse) ProtoMessage() {}
 
 func (x *ListConsumersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[41]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3636,7 +3727,7 @@ func (x *ListConsumersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsumersResponse.ProtoReflect.Descriptor instead.
 func (*ListConsumersResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{41}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListConsumersResponse) GetConsumers() []*Consumer {
@@ -3677,7 +3768,7 @@ type Consumer struct {
 
 func (x *Consumer) Reset() {
 	*x = Consumer{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3689,7 +3780,7 @@ func (x *Consumer) String() string {
 func (*Consumer) ProtoMessage() {}
 
 func (x *Consumer) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[42]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3702,7 +3793,7 @@ func (x *Consumer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consumer.ProtoReflect.Descriptor instead.
 func (*Consumer) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{42}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Consumer) GetName() string {
@@ -3799,7 +3890,7 @@ type ConsumerCall struct {
 
 func (x *ConsumerCall) Reset() {
 	*x = ConsumerCall{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3811,7 +3902,7 @@ func (x *ConsumerCall) String() string {
 func (*ConsumerCall) ProtoMessage() {}
 
 func (x *ConsumerCall) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[43]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3824,7 +3915,7 @@ func (x *ConsumerCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerCall.ProtoReflect.Descriptor instead.
 func (*ConsumerCall) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{43}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ConsumerCall) GetAddress() string {
@@ -3866,7 +3957,7 @@ type DeleteConsumerRequest struct {
 
 func (x *DeleteConsumerRequest) Reset() {
 	*x = DeleteConsumerRequest{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[44]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3878,7 +3969,7 @@ func (x *DeleteConsumerRequest) String() string {
 func (*DeleteConsumerRequest) ProtoMessage() {}
 
 func (x *DeleteConsumerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[44]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3891,7 +3982,7 @@ func (x *DeleteConsumerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConsumerRequest.ProtoReflect.Descriptor instead.
 func (*DeleteConsumerRequest) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{44}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *DeleteConsumerRequest) GetConsumer() string {
@@ -3910,7 +4001,7 @@ type DeleteConsumerResponse struct {
 
 func (x *DeleteConsumerResponse) Reset() {
 	*x = DeleteConsumerResponse{}
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[45]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3922,7 +4013,7 @@ func (x *DeleteConsumerResponse) String() string {
 func (*DeleteConsumerResponse) ProtoMessage() {}
 
 func (x *DeleteConsumerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[45]
+	mi := &file_plantmesh_admin_v1_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3935,7 +4026,7 @@ func (x *DeleteConsumerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteConsumerResponse.ProtoReflect.Descriptor instead.
 func (*DeleteConsumerResponse) Descriptor() ([]byte, []int) {
-	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{45}
+	return file_plantmesh_admin_v1_service_proto_rawDescGZIP(), []int{46}
 }
 
 var File_plantmesh_admin_v1_service_proto protoreflect.FileDescriptor
@@ -4017,7 +4108,7 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\x04site\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04site\".\n" +
 	"\x12ForgetSiteResponse\x12\x18\n" +
 	"\astreams\x18\x01 \x01(\rR\astreams\"\x12\n" +
-	"\x10GetStatusRequest\"\xe1\x04\n" +
+	"\x10GetStatusRequest\"\xaa\x05\n" +
 	"\x11GetStatusResponse\x12,\n" +
 	"\x04node\x18\x01 \x01(\v2\x18.plantmesh.admin.v1.NodeR\x04node\x128\n" +
 	"\astreams\x18\x02 \x03(\v2\x1e.plantmesh.event.v1.StreamInfoR\astreams\x12.\n" +
@@ -4032,7 +4123,8 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\brefusals\x18\x1e \x03(\v2\x1b.plantmesh.admin.v1.RefusalR\brefusals\x12A\n" +
 	"\n" +
 	"exceptions\x18\x1f \x03(\v2!.plantmesh.admin.v1.OpenExceptionR\n" +
-	"exceptions\"\x87\x02\n" +
+	"exceptions\x12G\n" +
+	"\rconfirmations\x18  \x01(\v2!.plantmesh.admin.v1.ConfirmationsR\rconfirmations\"\x87\x02\n" +
 	"\aRefusal\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\tR\x04peer\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x16\n" +
@@ -4144,7 +4236,14 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\x128\n" +
 	"\x06counts\x18\x03 \x01(\v2 .plantmesh.admin.v1.ImportCountsR\x06counts\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\bR\x04done\x12\x18\n" +
-	"\aproblem\x18\x05 \x01(\tR\aproblem\"\xfe\x02\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem\"\xb7\x01\n" +
+	"\rConfirmations\x12\x18\n" +
+	"\awaiting\x18\x01 \x01(\x04R\awaiting\x12\x18\n" +
+	"\aoverdue\x18\x02 \x01(\x04R\aoverdue\x12\x1a\n" +
+	"\brejected\x18\x03 \x01(\x04R\brejected\x12\x19\n" +
+	"\bgiven_up\x18\x04 \x01(\x04R\agivenUp\x12;\n" +
+	"\voldest_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"oldestTime\"\xfe\x02\n" +
 	"\vOdooApplier\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x1a\n" +
 	"\bdatabase\x18\x02 \x01(\tR\bdatabase\x12%\n" +
@@ -4297,7 +4396,7 @@ func file_plantmesh_admin_v1_service_proto_rawDescGZIP() []byte {
 }
 
 var file_plantmesh_admin_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_plantmesh_admin_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(LinkState)(0),                     // 0: plantmesh.admin.v1.LinkState
 	(LinkKind)(0),                      // 1: plantmesh.admin.v1.LinkKind
@@ -4338,120 +4437,123 @@ var file_plantmesh_admin_v1_service_proto_goTypes = []any{
 	(*Adapter)(nil),                    // 36: plantmesh.admin.v1.Adapter
 	(*ImportCounts)(nil),               // 37: plantmesh.admin.v1.ImportCounts
 	(*ImportedFile)(nil),               // 38: plantmesh.admin.v1.ImportedFile
-	(*OdooApplier)(nil),                // 39: plantmesh.admin.v1.OdooApplier
-	(*ApplyCounts)(nil),                // 40: plantmesh.admin.v1.ApplyCounts
-	(*ConsumerPosition)(nil),           // 41: plantmesh.admin.v1.ConsumerPosition
-	(*ParkedSubject)(nil),              // 42: plantmesh.admin.v1.ParkedSubject
-	(*VerifyRequest)(nil),              // 43: plantmesh.admin.v1.VerifyRequest
-	(*VerifyResponse)(nil),             // 44: plantmesh.admin.v1.VerifyResponse
-	(*ListConsumersRequest)(nil),       // 45: plantmesh.admin.v1.ListConsumersRequest
-	(*ListConsumersResponse)(nil),      // 46: plantmesh.admin.v1.ListConsumersResponse
-	(*Consumer)(nil),                   // 47: plantmesh.admin.v1.Consumer
-	(*ConsumerCall)(nil),               // 48: plantmesh.admin.v1.ConsumerCall
-	(*DeleteConsumerRequest)(nil),      // 49: plantmesh.admin.v1.DeleteConsumerRequest
-	(*DeleteConsumerResponse)(nil),     // 50: plantmesh.admin.v1.DeleteConsumerResponse
-	(*timestamppb.Timestamp)(nil),      // 51: google.protobuf.Timestamp
-	(*v1.RecordedEvent)(nil),           // 52: plantmesh.event.v1.RecordedEvent
-	(*durationpb.Duration)(nil),        // 53: google.protobuf.Duration
-	(*v1.StreamInfo)(nil),              // 54: plantmesh.event.v1.StreamInfo
-	(*v1.ConsumerSettings)(nil),        // 55: plantmesh.event.v1.ConsumerSettings
+	(*Confirmations)(nil),              // 39: plantmesh.admin.v1.Confirmations
+	(*OdooApplier)(nil),                // 40: plantmesh.admin.v1.OdooApplier
+	(*ApplyCounts)(nil),                // 41: plantmesh.admin.v1.ApplyCounts
+	(*ConsumerPosition)(nil),           // 42: plantmesh.admin.v1.ConsumerPosition
+	(*ParkedSubject)(nil),              // 43: plantmesh.admin.v1.ParkedSubject
+	(*VerifyRequest)(nil),              // 44: plantmesh.admin.v1.VerifyRequest
+	(*VerifyResponse)(nil),             // 45: plantmesh.admin.v1.VerifyResponse
+	(*ListConsumersRequest)(nil),       // 46: plantmesh.admin.v1.ListConsumersRequest
+	(*ListConsumersResponse)(nil),      // 47: plantmesh.admin.v1.ListConsumersResponse
+	(*Consumer)(nil),                   // 48: plantmesh.admin.v1.Consumer
+	(*ConsumerCall)(nil),               // 49: plantmesh.admin.v1.ConsumerCall
+	(*DeleteConsumerRequest)(nil),      // 50: plantmesh.admin.v1.DeleteConsumerRequest
+	(*DeleteConsumerResponse)(nil),     // 51: plantmesh.admin.v1.DeleteConsumerResponse
+	(*timestamppb.Timestamp)(nil),      // 52: google.protobuf.Timestamp
+	(*v1.RecordedEvent)(nil),           // 53: plantmesh.event.v1.RecordedEvent
+	(*durationpb.Duration)(nil),        // 54: google.protobuf.Duration
+	(*v1.StreamInfo)(nil),              // 55: plantmesh.event.v1.StreamInfo
+	(*v1.ConsumerSettings)(nil),        // 56: plantmesh.event.v1.ConsumerSettings
 }
 var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
-	42, // 0: plantmesh.admin.v1.ListParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	43, // 0: plantmesh.admin.v1.ListParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
 	7,  // 1: plantmesh.admin.v1.ListParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
-	51, // 2: plantmesh.admin.v1.DiscardedEvent.discard_time:type_name -> google.protobuf.Timestamp
-	42, // 3: plantmesh.admin.v1.GetParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	52, // 4: plantmesh.admin.v1.GetParkedResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
+	52, // 2: plantmesh.admin.v1.DiscardedEvent.discard_time:type_name -> google.protobuf.Timestamp
+	43, // 3: plantmesh.admin.v1.GetParkedResponse.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	53, // 4: plantmesh.admin.v1.GetParkedResponse.event:type_name -> plantmesh.event.v1.RecordedEvent
 	7,  // 5: plantmesh.admin.v1.DiscardParkedResponse.discarded:type_name -> plantmesh.admin.v1.DiscardedEvent
-	53, // 6: plantmesh.admin.v1.Subscription.window:type_name -> google.protobuf.Duration
+	54, // 6: plantmesh.admin.v1.Subscription.window:type_name -> google.protobuf.Duration
 	14, // 7: plantmesh.admin.v1.ListSubscriptionsResponse.configured:type_name -> plantmesh.admin.v1.Subscription
 	14, // 8: plantmesh.admin.v1.ListSubscriptionsResponse.added:type_name -> plantmesh.admin.v1.Subscription
 	14, // 9: plantmesh.admin.v1.AddSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
 	14, // 10: plantmesh.admin.v1.RemoveSubscriptionRequest.subscription:type_name -> plantmesh.admin.v1.Subscription
 	29, // 11: plantmesh.admin.v1.GetStatusResponse.node:type_name -> plantmesh.admin.v1.Node
-	54, // 12: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
+	55, // 12: plantmesh.admin.v1.GetStatusResponse.streams:type_name -> plantmesh.event.v1.StreamInfo
 	31, // 13: plantmesh.admin.v1.GetStatusResponse.links:type_name -> plantmesh.admin.v1.Link
 	34, // 14: plantmesh.admin.v1.GetStatusResponse.replicas:type_name -> plantmesh.admin.v1.Replica
 	35, // 15: plantmesh.admin.v1.GetStatusResponse.followers:type_name -> plantmesh.admin.v1.Follower
 	36, // 16: plantmesh.admin.v1.GetStatusResponse.adapters:type_name -> plantmesh.admin.v1.Adapter
-	39, // 17: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
+	40, // 17: plantmesh.admin.v1.GetStatusResponse.odoo:type_name -> plantmesh.admin.v1.OdooApplier
 	32, // 18: plantmesh.admin.v1.GetStatusResponse.members:type_name -> plantmesh.admin.v1.Member
 	27, // 19: plantmesh.admin.v1.GetStatusResponse.refusals:type_name -> plantmesh.admin.v1.Refusal
 	28, // 20: plantmesh.admin.v1.GetStatusResponse.exceptions:type_name -> plantmesh.admin.v1.OpenException
-	51, // 21: plantmesh.admin.v1.Refusal.first_time:type_name -> google.protobuf.Timestamp
-	51, // 22: plantmesh.admin.v1.Refusal.last_time:type_name -> google.protobuf.Timestamp
-	51, // 23: plantmesh.admin.v1.OpenException.raise_time:type_name -> google.protobuf.Timestamp
-	51, // 24: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
-	30, // 25: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
-	53, // 26: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
-	53, // 27: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
-	53, // 28: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
-	0,  // 29: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
-	51, // 30: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
-	53, // 31: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
-	53, // 32: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
-	51, // 33: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
-	1,  // 34: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
-	2,  // 35: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
-	51, // 36: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
-	53, // 37: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
-	53, // 38: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
-	33, // 39: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
-	3,  // 40: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
-	53, // 41: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
-	51, // 42: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
-	51, // 43: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
-	37, // 44: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
-	38, // 45: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
-	37, // 46: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
-	40, // 47: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	41, // 48: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	42, // 49: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
-	30, // 50: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	51, // 51: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	51, // 52: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	4,  // 53: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	51, // 54: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	47, // 55: plantmesh.admin.v1.ListConsumersResponse.consumers:type_name -> plantmesh.admin.v1.Consumer
-	51, // 56: plantmesh.admin.v1.Consumer.create_time:type_name -> google.protobuf.Timestamp
-	55, // 57: plantmesh.admin.v1.Consumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
-	48, // 58: plantmesh.admin.v1.Consumer.calls:type_name -> plantmesh.admin.v1.ConsumerCall
-	51, // 59: plantmesh.admin.v1.Consumer.last_call_time:type_name -> google.protobuf.Timestamp
-	40, // 60: plantmesh.admin.v1.Consumer.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	41, // 61: plantmesh.admin.v1.Consumer.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	30, // 62: plantmesh.admin.v1.Consumer.latency:type_name -> plantmesh.admin.v1.Latency
-	51, // 63: plantmesh.admin.v1.ConsumerCall.since:type_name -> google.protobuf.Timestamp
-	25, // 64: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	43, // 65: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	15, // 66: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
-	17, // 67: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
-	19, // 68: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
-	21, // 69: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
-	23, // 70: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
-	5,  // 71: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
-	8,  // 72: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
-	10, // 73: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
-	45, // 74: plantmesh.admin.v1.AdminService.ListConsumers:input_type -> plantmesh.admin.v1.ListConsumersRequest
-	49, // 75: plantmesh.admin.v1.AdminService.DeleteConsumer:input_type -> plantmesh.admin.v1.DeleteConsumerRequest
-	12, // 76: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
-	26, // 77: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	44, // 78: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	16, // 79: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
-	18, // 80: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
-	20, // 81: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
-	22, // 82: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
-	24, // 83: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
-	6,  // 84: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
-	9,  // 85: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
-	11, // 86: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
-	46, // 87: plantmesh.admin.v1.AdminService.ListConsumers:output_type -> plantmesh.admin.v1.ListConsumersResponse
-	50, // 88: plantmesh.admin.v1.AdminService.DeleteConsumer:output_type -> plantmesh.admin.v1.DeleteConsumerResponse
-	13, // 89: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
-	77, // [77:90] is the sub-list for method output_type
-	64, // [64:77] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	39, // 21: plantmesh.admin.v1.GetStatusResponse.confirmations:type_name -> plantmesh.admin.v1.Confirmations
+	52, // 22: plantmesh.admin.v1.Refusal.first_time:type_name -> google.protobuf.Timestamp
+	52, // 23: plantmesh.admin.v1.Refusal.last_time:type_name -> google.protobuf.Timestamp
+	52, // 24: plantmesh.admin.v1.OpenException.raise_time:type_name -> google.protobuf.Timestamp
+	52, // 25: plantmesh.admin.v1.Node.start_time:type_name -> google.protobuf.Timestamp
+	30, // 26: plantmesh.admin.v1.Node.publish_latency:type_name -> plantmesh.admin.v1.Latency
+	54, // 27: plantmesh.admin.v1.Latency.p50:type_name -> google.protobuf.Duration
+	54, // 28: plantmesh.admin.v1.Latency.p99:type_name -> google.protobuf.Duration
+	54, // 29: plantmesh.admin.v1.Latency.max:type_name -> google.protobuf.Duration
+	0,  // 30: plantmesh.admin.v1.Link.state:type_name -> plantmesh.admin.v1.LinkState
+	52, // 31: plantmesh.admin.v1.Link.since:type_name -> google.protobuf.Timestamp
+	54, // 32: plantmesh.admin.v1.Link.round_trip:type_name -> google.protobuf.Duration
+	54, // 33: plantmesh.admin.v1.Link.clock_offset:type_name -> google.protobuf.Duration
+	52, // 34: plantmesh.admin.v1.Link.retry_time:type_name -> google.protobuf.Timestamp
+	1,  // 35: plantmesh.admin.v1.Link.kind:type_name -> plantmesh.admin.v1.LinkKind
+	2,  // 36: plantmesh.admin.v1.Member.state:type_name -> plantmesh.admin.v1.MemberState
+	52, // 37: plantmesh.admin.v1.Member.since:type_name -> google.protobuf.Timestamp
+	54, // 38: plantmesh.admin.v1.Member.clock_offset:type_name -> google.protobuf.Duration
+	54, // 39: plantmesh.admin.v1.Member.round_trip:type_name -> google.protobuf.Duration
+	33, // 40: plantmesh.admin.v1.Member.streams:type_name -> plantmesh.admin.v1.MemberStream
+	3,  // 41: plantmesh.admin.v1.Replica.state:type_name -> plantmesh.admin.v1.ReplicaState
+	54, // 42: plantmesh.admin.v1.Replica.lag_time:type_name -> google.protobuf.Duration
+	52, // 43: plantmesh.admin.v1.Replica.opening_time:type_name -> google.protobuf.Timestamp
+	52, // 44: plantmesh.admin.v1.Follower.last_report_time:type_name -> google.protobuf.Timestamp
+	37, // 45: plantmesh.admin.v1.Adapter.total:type_name -> plantmesh.admin.v1.ImportCounts
+	38, // 46: plantmesh.admin.v1.Adapter.files:type_name -> plantmesh.admin.v1.ImportedFile
+	37, // 47: plantmesh.admin.v1.ImportedFile.counts:type_name -> plantmesh.admin.v1.ImportCounts
+	52, // 48: plantmesh.admin.v1.Confirmations.oldest_time:type_name -> google.protobuf.Timestamp
+	41, // 49: plantmesh.admin.v1.OdooApplier.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	42, // 50: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	43, // 51: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
+	30, // 52: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
+	52, // 53: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	52, // 54: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	4,  // 55: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	52, // 56: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	48, // 57: plantmesh.admin.v1.ListConsumersResponse.consumers:type_name -> plantmesh.admin.v1.Consumer
+	52, // 58: plantmesh.admin.v1.Consumer.create_time:type_name -> google.protobuf.Timestamp
+	56, // 59: plantmesh.admin.v1.Consumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	49, // 60: plantmesh.admin.v1.Consumer.calls:type_name -> plantmesh.admin.v1.ConsumerCall
+	52, // 61: plantmesh.admin.v1.Consumer.last_call_time:type_name -> google.protobuf.Timestamp
+	41, // 62: plantmesh.admin.v1.Consumer.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	42, // 63: plantmesh.admin.v1.Consumer.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	30, // 64: plantmesh.admin.v1.Consumer.latency:type_name -> plantmesh.admin.v1.Latency
+	52, // 65: plantmesh.admin.v1.ConsumerCall.since:type_name -> google.protobuf.Timestamp
+	25, // 66: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	44, // 67: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	15, // 68: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	17, // 69: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	19, // 70: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	21, // 71: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	23, // 72: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	5,  // 73: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
+	8,  // 74: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
+	10, // 75: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
+	46, // 76: plantmesh.admin.v1.AdminService.ListConsumers:input_type -> plantmesh.admin.v1.ListConsumersRequest
+	50, // 77: plantmesh.admin.v1.AdminService.DeleteConsumer:input_type -> plantmesh.admin.v1.DeleteConsumerRequest
+	12, // 78: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
+	26, // 79: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	45, // 80: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	16, // 81: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	18, // 82: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	20, // 83: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	22, // 84: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	24, // 85: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	6,  // 86: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
+	9,  // 87: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
+	11, // 88: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
+	47, // 89: plantmesh.admin.v1.AdminService.ListConsumers:output_type -> plantmesh.admin.v1.ListConsumersResponse
+	51, // 90: plantmesh.admin.v1.AdminService.DeleteConsumer:output_type -> plantmesh.admin.v1.DeleteConsumerResponse
+	13, // 91: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
+	79, // [79:92] is the sub-list for method output_type
+	66, // [66:79] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
@@ -4465,7 +4567,7 @@ func file_plantmesh_admin_v1_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_admin_v1_service_proto_rawDesc), len(file_plantmesh_admin_v1_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
