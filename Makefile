@@ -83,7 +83,7 @@ test-odoo: ## the contract suite on a real Odoo 19, over both APIs or that of OD
 	if [ -z "$$ODOO_URL" ]; then \
 	  env=$$(deploy/dev/odoo-up clone setup) && eval "$$env" && export ODOO_FRESH_DB=$$ODOO_DB && \
 	  env=$$(deploy/dev/odoo-up clone contract) && eval "$$env"; \
-	fi && $(GO) test -count=1 ./node/odoo/...
+	fi && $(GO) test -count=1 -p 1 ./node/odoo/...
 
 test-odoo-log: ## a factory's real log, from an empty Odoo 19 on, against its known answers (Debian, root, ../shared/data); PLANTMESH_LOG_ORDERS=40 for a part
 	env=$$(deploy/dev/odoo-up clone log) && eval "$$env" && ODOO_LOG_DB=$$ODOO_DB $(GO) test -count=1 -timeout 60m -v ./cmd/plantmesh/internal/reallog
