@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -60,7 +61,8 @@ func decodeError(status int, body []byte) *Error {
 // namedError is an exception of Odoo, in its own words.
 func namedError(status int, name, message string) *Error {
 	e := &Error{Status: status, Name: name, Class: classOf(status, name)}
-	if status == http.StatusInternalServerError && strings.Contains(message, raced) {
+	inside, _, wrapped := strings.Cut(message, "(") // an exception in the code of an action, which Odoo wraps in another
+	if status == http.StatusInternalServerError && (strings.Contains(message, raced) || wrapped && slices.Contains(transientNames, inside)) {
 		e.Class = Transient
 	}
 	message, _, _ = strings.Cut(message, " while evaluating\n")
@@ -103,10 +105,8 @@ func classOf(status int, name string) Class {
 	case http.StatusConflict, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return Transient
 	case http.StatusInternalServerError:
-		for _, t := range transientNames {
-			if short == t {
-				return Transient
-			}
+		if slices.Contains(transientNames, short) {
+			return Transient
 		}
 	}
 	return Business

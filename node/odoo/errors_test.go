@@ -36,6 +36,7 @@ func TestRepliesAreClassifiedAsOdooMeansThem(t *testing.T) {
 		{500, named("psycopg2.OperationalError"), Transient},
 		{500, named("odoo.exceptions.RedirectWarning"), Business},
 		{500, named("builtins.ValueError"), Business},
+		{500, `{"name": "builtins.ValueError", "message": "ReadOnlySqlTransaction('cannot execute INSERT in a read-only transaction') while evaluating\n'...'"}`, Transient},
 		{500, `{"name": "builtins.RuntimeError", "message": "dictionary changed size during iteration"}`, Transient},
 		{500, `{"name": "builtins.ValueError", "message": "RuntimeError('dictionary changed size during iteration') while evaluating\n'...'"}`, Transient},
 		{500, "Internal Server Error", Transient},

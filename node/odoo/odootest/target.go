@@ -121,6 +121,9 @@ func (p *plant) newApplier(change ...func(*odoo.Config)) *odoo.Applier {
 	return a
 }
 
+// key is that of the user that events are applied as.
+func (p *plant) key() string { return cmp.Or(p.target.Connector, p.target.Key) }
+
 // name makes a name that no other run uses.
 func (p *plant) name(s string) string { return s + "-" + p.tag }
 
