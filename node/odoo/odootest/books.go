@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/odoo/totals"
+	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -75,4 +79,55 @@ func costsAreSet(t *testing.T, target Target) {
 	d := p.apply(&manufacturingv1.CostRolledUp{RollupId: p.name("R2"), ItemId: p.name("IT"), UnitCost: p.money("3"), Unit: "C62"})
 	expect(t, p.one(odoo.ModelApplied, where("x_event", odoo.EventKey("//plant-a/mes", d.Event.GetEvent().GetId())), "x_model"), map[string]string{"x_model": "product.product"})
 	expect(t, p.one("product.product", where("default_code", p.name("IT")), "standard_price"), map[string]string{"standard_price": "3"})
+}
+
+// monthAgrees: the books add up to what the events say, and name what they lack. The month is this run's own.
+func monthAgrees(t *testing.T, target Target) {
+	p := newPlant(t, target)
+	debit, credit, journal := p.ledger()
+	month := fmt.Sprintf("%04d-%02d", 2100+(starts/1_000_000_000+runs.Load()*13)%7000, 1+runs.Load()%12)
+	var events []*eventv1.RecordedEvent
+	published := func(payload proto.Message, apply bool) {
+		t.Helper()
+		d := p.record(payload)
+		events = append(events, d.Event)
+		if apply {
+			if err := p.applier.Handle(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, value := range []string{"1", "2"} {
+		published(&manufacturingv1.FinancialDimensionChanged{DimensionId: p.name("cc"), DimensionName: "Cost center " + p.tag, ValueId: value, Name: "Center " + value}, true)
+	}
+	posting := func(id, amount string) *manufacturingv1.PostingPrepared {
+		shares := []*manufacturingv1.DimensionShare{{DimensionId: p.name("cc"), ValueId: "1", Percent: "62.5"}, {DimensionId: p.name("cc"), ValueId: "2", Percent: "37.5"}}
+		return &manufacturingv1.PostingPrepared{PostingId: p.name(id), JournalId: journal, PostingDate: month + "-28", Lines: []*manufacturingv1.PostingLine{
+			{AccountId: debit, Side: manufacturingv1.PostingSide_POSTING_SIDE_DEBIT, Amount: p.money(amount), Dimensions: shares},
+			{AccountId: credit, Side: manufacturingv1.PostingSide_POSTING_SIDE_CREDIT, Amount: p.money(amount)},
+		}}
+	}
+	published(posting("P1", "0.1"), true)
+	published(posting("P2", "1234.56"), true)
+	report := func() totals.Report {
+		t.Helper()
+		r, err := totals.Month(t.Context(), month, func(yield func(*eventv1.RecordedEvent, error) bool) {
+			for _, e := range events {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}, p.applier.Reader())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := report(); !r.Agree || r.Postings != 2 || r.Booked != 2 || len(r.Rows) != 4 {
+		t.Fatalf("totals %+v", r)
+	}
+	published(posting("P3", "7.00"), false)
+	if r := report(); r.Agree || r.Differ != 1 || r.Findings[0].Posting != p.name("P3") {
+		t.Errorf("with a posting that is not booked: %+v", r)
+	}
 }

@@ -101,6 +101,7 @@ func Run(t *testing.T, target Target) {
 		{"work centers are defined", workCentersAreDefined},
 		{"suppliers and customers are defined", partnersAreDefined},
 		{"postings are booked", postingsAreBooked},
+		{"a month's totals are those of its events", monthAgrees},
 		{"costs are set", costsAreSet},
 		{"what may not be created is named with what to do", missingIsNamed},
 		{"a unit without counterpart is refused", unknownUnit},

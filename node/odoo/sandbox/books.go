@@ -65,7 +65,14 @@ func (x *applier) post(e odoo.Effect) (odoo.Result, error) {
 		if l.Side == "debit" {
 			total = add(total, amount)
 		}
-		line := map[string]any{"account_id": account.id, l.Side: amount}
+		currency := x.one("res.currency", "name", l.Currency)
+		if currency == nil {
+			return odoo.Result{}, refuse("Currency %s is not active in Odoo: activate it, or correct it at its source.", l.Currency)
+		}
+		line := map[string]any{"account_id": account.id, l.Side: amount, "amount_currency": amount, "currency_id": currency.id}
+		if l.Side == "credit" {
+			line["amount_currency"] = new(apd.Decimal).Neg(amount)
+		}
 		if len(shares) > 0 {
 			line["analytic_distribution"] = shares
 		}

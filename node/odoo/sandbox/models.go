@@ -46,7 +46,7 @@ var models = []struct{ name, label, fields string }{
 	{"account.analytic.plan", "Analytic Plans", "name char"},
 	{"account.analytic.account", "Analytic Account", "name char, code char, plan_id account.analytic.plan, active boolean"},
 	{"account.move", "Journal Entry", "name char, state char, date char, ref char, move_type char, journal_id account.journal, amount_total float"},
-	{"account.move.line", "Journal Item", "move_id account.move, account_id account.account, debit float, credit float, analytic_distribution json"},
+	{"account.move.line", "Journal Item", "move_id account.move, account_id account.account, currency_id res.currency, amount_currency float, debit float, credit float, analytic_distribution json"},
 	{"maintenance.request", "Maintenance Request", "name char, maintenance_type char, priority char, schedule_date char, description char"},
 }
 

@@ -1,0 +1,140 @@
+package odoo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// Booking is a journal entry that the mesh posted, as the books have it now.
+type Booking struct {
+	Posting string // its id in the mesh
+	Date    string
+	Lines   []BookingLine
+}
+
+// BookingLine is one line of a booking.
+type BookingLine struct {
+	Account  string // code
+	Currency string
+	Amount   *apd.Decimal           // of that currency; above zero is debit
+	Shares   map[int64]*apd.Decimal // percent, by analytic account
+}
+
+// linesAtOnce is how many entries one call reads the lines of.
+const linesAtOnce = 200
+
+// Bookings reads the posted entries of the mesh with a date from first to last, both in it: 2006-01-02.
+func (r *Reader) Bookings(ctx context.Context, first, last string) ([]Booking, error) {
+	var all []Booking
+	at := map[int64]int{}
+	var ids []int64
+	domain := []any{[]any{"x_mesh_posting", "!=", false}, []any{"state", "=", "posted"}, []any{"date", ">=", first}, []any{"date", "<=", last}}
+	err := r.pages(ctx, "account.move", domain, []string{"x_mesh_posting", "date"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID      int64 `json:"id"`
+			Posting text  `json:"x_mesh_posting"`
+			Date    text  `json:"date"`
+		}
+		if err := json.Unmarshal(raw, &row); err != nil {
+			return err
+		}
+		at[row.ID], ids = len(all), append(ids, row.ID)
+		all = append(all, Booking{Posting: string(row.Posting), Date: string(row.Date)})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	codes, err := r.accountCodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for len(ids) > 0 {
+		n := min(linesAtOnce, len(ids))
+		err := r.pages(ctx, "account.move.line", []any{[]any{"move_id", "in", ids[:n]}},
+			[]string{"move_id", "account_id", "currency_id", "amount_currency", "analytic_distribution"}, func(raw json.RawMessage) error {
+				line, move, err := bookingLine(raw, codes)
+				if err == nil {
+					all[at[move]].Lines = append(all[at[move]].Lines, line)
+				}
+				return err
+			})
+		if err != nil {
+			return nil, err
+		}
+		ids = ids[n:]
+	}
+	return all, nil
+}
+
+// accountCodes are the codes of accounts, by record.
+func (r *Reader) accountCodes(ctx context.Context) (map[int64]string, error) {
+	codes := map[int64]string{}
+	err := r.pages(ctx, "account.account", []any{}, []string{"code"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID   int64 `json:"id"`
+			Code text  `json:"code"`
+		}
+		err := json.Unmarshal(raw, &row)
+		codes[row.ID] = string(row.Code)
+		return err
+	})
+	return codes, err
+}
+
+// relation is a related record: its id and name; false if there is none.
+type relation struct {
+	id   int64
+	name string
+}
+
+func (r *relation) UnmarshalJSON(b []byte) error {
+	if string(b) == "false" || string(b) == "null" {
+		*r = relation{}
+		return nil
+	}
+	pair := []any{&r.id, &r.name}
+	return json.Unmarshal(b, &pair)
+}
+
+func bookingLine(raw json.RawMessage, codes map[int64]string) (line BookingLine, move int64, err error) {
+	var row struct {
+		Move     relation        `json:"move_id"`
+		Account  relation        `json:"account_id"`
+		Currency relation        `json:"currency_id"`
+		Amount   json.Number     `json:"amount_currency"`
+		Shares   json.RawMessage `json:"analytic_distribution"`
+	}
+	if err := json.Unmarshal(raw, &row); err != nil {
+		return BookingLine{}, 0, err
+	}
+	line = BookingLine{Account: codes[row.Account.id], Currency: row.Currency.name, Shares: map[int64]*apd.Decimal{}}
+	if line.Amount, err = number(row.Amount); err != nil {
+		return BookingLine{}, 0, err
+	}
+	var shares map[string]json.Number
+	if len(row.Shares) > 0 && row.Shares[0] == '{' {
+		if err := json.Unmarshal(row.Shares, &shares); err != nil {
+			return BookingLine{}, 0, err
+		}
+	}
+	for key, percent := range shares {
+		account, err := strconv.ParseInt(key, 10, 64)
+		if err != nil {
+			return BookingLine{}, 0, fmt.Errorf("analytic distribution %s: it is over several plans at once, which the mesh does not make: split it", key)
+		}
+		if line.Shares[account], err = number(percent); err != nil {
+			return BookingLine{}, 0, err
+		}
+	}
+	return line, row.Move.id, nil
+}
+
+// AppliedOfType reads what the journal has of events of one type, oldest first.
+func (r *Reader) AppliedOfType(ctx context.Context, name string) ([]Applied, error) {
+	return r.applied(ctx, []any{[]any{"x_type", "=", name}})
+}

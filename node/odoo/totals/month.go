@@ -1,0 +1,104 @@
+package totals
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+
+	"github.com/plantmesh/plantmesh"
+	"github.com/plantmesh/plantmesh/node/odoo"
+	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+)
+
+// Books are what Odoo has; an *odoo.Reader is one.
+type Books interface {
+	Bookings(ctx context.Context, first, last string) ([]odoo.Booking, error)
+	AppliedOfType(ctx context.Context, name string) ([]odoo.Applied, error)
+}
+
+// Types are the events that a month is made of, by full name.
+func Types() []string { return []string{typePosting, typeDimension} }
+
+var (
+	typePosting   = string((&manufacturingv1.PostingPrepared{}).ProtoReflect().Descriptor().FullName())
+	typeDimension = string((&manufacturingv1.FinancialDimensionChanged{}).ProtoReflect().Descriptor().FullName())
+)
+
+// Month compares a month, 2006-01, of all events of [Types] with the books. Its errors are those of reading either.
+func Month(ctx context.Context, month string, events iter.Seq2[*eventv1.RecordedEvent, error], books Books) (Report, error) {
+	begin, err := time.Parse("2006-01", month)
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: month %q: give one such as 2026-11", plantmesh.ErrInvalidRequest, month)
+	}
+	first, last := begin.Format(time.DateOnly), begin.AddDate(0, 1, -1).Format(time.DateOnly)
+	ours, values := map[string]Posting{}, map[string]Dimension{}
+	for recorded, err := range events {
+		if err != nil {
+			return Report{}, err
+		}
+		payload, err := plantmesh.Payload(recorded.GetEvent())
+		if err != nil {
+			return Report{}, err
+		}
+		switch p := payload.(type) {
+		case *manufacturingv1.FinancialDimensionChanged:
+			values[odoo.EventKey(recorded.GetEvent().GetSource(), recorded.GetEvent().GetId())] = Dimension{p.GetDimensionId(), p.GetValueId()}
+		case *manufacturingv1.PostingPrepared:
+			if p.GetPostingDate() < first || p.GetPostingDate() > last {
+				continue
+			}
+			if ours[p.GetPostingId()], err = FromEvent(recorded, p); err != nil {
+				return Report{}, err
+			}
+		}
+	}
+	theirs, err := booked(ctx, books, first, last, values)
+	if err != nil {
+		return Report{}, fmt.Errorf("read the books: %w", err)
+	}
+	return Compare(month, ours, theirs)
+}
+
+// booked are the postings of the books, with dimensions as the mesh names them.
+func booked(ctx context.Context, books Books, first, last string, values map[string]Dimension) (map[string]Posting, error) {
+	applied, err := books.AppliedOfType(ctx, typeDimension)
+	if err != nil {
+		return nil, err
+	}
+	named := map[int64]Dimension{}
+	for _, a := range applied {
+		if d, ok := values[a.Event]; ok {
+			named[a.Record] = d
+		}
+	}
+	bookings, err := books.Bookings(ctx, first, last)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]Posting{}
+	for _, b := range bookings {
+		p := Posting{ID: b.Posting, Date: b.Date}
+		for _, l := range b.Lines {
+			line := Line{Account: l.Account, Currency: l.Currency, Debit: new(apd.Decimal), Credit: new(apd.Decimal), Shares: map[Dimension]*apd.Decimal{}}
+			if l.Amount.Negative {
+				line.Credit.Neg(l.Amount)
+			} else {
+				line.Debit.Set(l.Amount)
+			}
+			for account, percent := range l.Shares {
+				d, ok := named[account]
+				if !ok {
+					d = Dimension{"analytic account", fmt.Sprint(account)} // made in Odoo
+				}
+				line.Shares[d] = percent
+			}
+			p.Lines = append(p.Lines, line)
+		}
+		all[p.ID] = p
+	}
+	return all, nil
+}
