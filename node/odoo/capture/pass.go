@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -22,6 +23,8 @@ type kind struct {
 	name   string   // as the status and the manual have it
 	model  string   // of its root record
 	fields []string // of that, as far as the database has them
+	only   []any    // domain of the records that count; none: all
+	since  string   // of what happens once: the field that says when. What happened before the first look is not told
 	parts  []part
 	build  func(ctx context.Context, p *pass, rows []row) ([]thing, error)
 	end    func(last proto.Message) proto.Message // what tells that it is no more; nil: nothing does
@@ -37,7 +40,7 @@ type part struct {
 }
 
 // kinds are polled in this order: what others name comes first.
-var kinds = []kind{items, workCenters, bills, routings, suppliers, customers, demands, purchases, orders}
+var kinds = []kind{items, workCenters, bills, routings, suppliers, customers, demands, purchases, orders, dispatches, receipts}
 
 // thing is what Odoo has of one thing now.
 type thing struct {
@@ -57,7 +60,8 @@ type pass struct {
 	index   int
 	context lookups
 
-	full     bool // all records are compared
+	only     []any // domain of the records that count
+	full     bool  // all records are compared
 	absent   bool
 	recorded uint64
 	leftOut  int
@@ -97,6 +101,20 @@ func (p *pass) run(ctx context.Context) error {
 		after[model] = at
 	}
 	now := p.now().UTC()
+	if root := after[p.kind.model]; p.kind.since != "" && root.Began == "" {
+		root.Began, root.Compared = now.Format(time.DateTime), now
+		after[p.kind.model] = root
+		return p.save(ctx, before, after)
+	}
+	for _, term := range p.kind.only { // a field of the mesh's own is not there before Odoo is set up, and nothing has it then
+		leaf, _ := term.([]any)
+		if name, _, _ := strings.Cut(fmt.Sprint(leaf[0]), "."); has[name] {
+			p.only = append(p.only, term)
+		}
+	}
+	if p.kind.since != "" {
+		p.only = append(p.only, []any{p.kind.since, ">=", before[p.kind.model].Began})
+	}
 	p.full = now.Sub(before[p.kind.model].Compared) >= p.config.Capture.Compare()
 	if p.full {
 		root := after[p.kind.model]
@@ -180,7 +198,7 @@ func (p *pass) changes(ctx context.Context, models []string, before map[string]p
 			return err
 		}
 		if model == p.kind.model {
-			if err := p.pages(ctx, model, since, p.kind.fields, func(rows []row) error { return p.take(ctx, rows) }); err != nil {
+			if err := p.pages(ctx, model, append(slices.Clone(p.only), since...), p.kind.fields, func(rows []row) error { return p.take(ctx, rows) }); err != nil {
 				return err
 			}
 			continue
@@ -224,14 +242,14 @@ func (p *pass) takeWholes(ctx context.Context, c part, rows []row) error {
 	if field == "" {
 		field = "id"
 	}
-	domain := []any{[]any{field, "in", slices.Sorted(maps.Keys(ids))}}
+	domain := append(slices.Clone(p.only), []any{field, "in", slices.Sorted(maps.Keys(ids))})
 	return p.pages(ctx, p.kind.model, domain, p.kind.fields, func(rows []row) error { return p.take(ctx, rows) })
 }
 
 // compare takes all records, and ends what is not there any more.
 func (p *pass) compare(ctx context.Context) error {
 	there := map[int64]bool{}
-	err := p.pages(ctx, p.kind.model, nil, p.kind.fields, func(rows []row) error {
+	err := p.pages(ctx, p.kind.model, p.only, p.kind.fields, func(rows []row) error {
 		for _, r := range rows {
 			there[r.id()] = true
 		}

@@ -36,6 +36,7 @@ func (s *state) message() (proto.Message, error) {
 type position struct {
 	Seen     string    `json:"seen"`               // write_date, to the second, of the latest record that there was when the last pass began
 	Compared time.Time `json:"compared,omitempty"` // when all records were compared last
+	Began    string    `json:"began,omitempty"`    // of facts: when they were looked at first, as Odoo writes times; what was before is not told
 }
 
 func (c *Capture) prefix(what, kind string) string {

@@ -25,8 +25,9 @@ var models = []struct{ name, label, fields string }{
 	{"stock.picking.type", "Picking Type", "name char, code char, warehouse_id stock.warehouse"},
 	{"stock.lot", "Lot/Serial", "name char, product_id product.product"},
 	{"stock.quant", "Quants", "product_id product.product, lot_id stock.lot, location_id stock.location, quantity float, reserved_quantity float"},
-	{"stock.move", "Stock Move", "product_id product.product, lot_id stock.lot, picking_id stock.picking, picked boolean, product_uom uom.uom, product_uom_qty float, quantity float, location_id stock.location, location_dest_id stock.location, origin char, reference char, state char, production_id mrp.production, raw_material_production_id mrp.production, scrap_id stock.scrap"},
-	{"stock.picking", "Transfer", "name char, state char, origin char, location_id stock.location, location_dest_id stock.location, expected float"},
+	{"stock.move", "Stock Move", "product_id product.product, lot_id stock.lot, picking_id stock.picking, move_orig_ids [stock.move], move_dest_ids [stock.move], picked boolean, product_uom uom.uom, product_uom_qty float, quantity float, location_id stock.location, location_dest_id stock.location, origin char, reference char, state char, production_id mrp.production, raw_material_production_id mrp.production, scrap_id stock.scrap"},
+	{"stock.move.line", "Product Moves", "product_id product.product, lot_id stock.lot, picking_id stock.picking, quantity float, product_uom_id uom.uom"}, // of people only
+	{"stock.picking", "Transfer", "name char, state char, origin char, picking_type_id stock.picking.type, backorder_id stock.picking, date_done char, location_id stock.location, location_dest_id stock.location, expected float"},
 	{"sale.order", "Sales Order", "name char, state char, client_order_ref char, partner_id res.partner, commitment_date char, warehouse_id stock.warehouse, order_line [sale.order.line]"},
 	{"sale.order.line", "Sales Order Line", "order_id sale.order, product_id product.product, product_uom_qty float, product_uom_id uom.uom, qty_delivered float"},
 	{"purchase.order", "Purchase Order", "name char, state char, partner_id res.partner, partner_ref char, picking_type_id stock.picking.type, currency_id res.currency, amount_untaxed float, order_line [purchase.order.line]"},

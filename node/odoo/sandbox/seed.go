@@ -42,7 +42,7 @@ func (x *tx) seed() {
 
 // pickingTypes are those of a warehouse that something asks for.
 func (x *tx) pickingTypes(house *row) {
-	for code, name := range map[string]string{"mrp_operation": "Manufacturing", "incoming": "Receipts"} {
+	for code, name := range map[string]string{"mrp_operation": "Manufacturing", "incoming": "Receipts", "outgoing": "Delivery Orders"} {
 		x.insert("stock.picking.type", map[string]any{"name": name, "code": code, "warehouse_id": house.id})
 	}
 }
