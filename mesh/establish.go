@@ -20,7 +20,12 @@ func (m *Mesh) establish(ctx context.Context) {
 	moved, held := time.Now(), m.ownEvents()
 	for {
 		missing := m.missing()
-		if len(missing) == 0 && m.heardAll() {
+		complete := len(missing) == 0 && m.heardAll()
+		if ctx.Err() != nil { // looked at last: links that end because the site stops look like peers that cannot be reached
+			m.log.Refuse() // nothing is written where peers may hold more
+			return
+		}
+		if complete {
 			m.log.Release()
 			return
 		}
@@ -32,10 +37,7 @@ func (m *Mesh) establish(ctx context.Context) {
 			m.log.Release()
 			return
 		}
-		if !sleep(ctx, establishEvery, nil) {
-			m.log.Refuse() // nothing is written where peers may hold more
-			return
-		}
+		sleep(ctx, establishEvery, nil)
 	}
 }
 

@@ -140,7 +140,7 @@ func (m *Mesh) Run(stopping context.Context) error {
 	}
 	m.accepted.open(ctx, &group)
 	group.Go(func() error { m.keepSigned(ctx); return nil })
-	group.Go(func() error { m.establish(ctx); return nil })
+	group.Go(func() error { m.establish(stopping); return nil })
 	m.learnt.open(ctx, &group)
 	group.Go(func() error { m.followMembers(stopping); return nil })
 	gossipErr := m.gossip.Run(stopping)
