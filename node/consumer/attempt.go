@@ -79,16 +79,16 @@ func (c *Consumer) backOff(ctx context.Context, t task, at storage.Position, cau
 
 // attempt delivers an event once, when it may.
 func (c *Consumer) attempt(ctx context.Context, d Delivery) error {
-	probe, err := c.gate.enter(ctx)
+	probe, err := c.admit(ctx)
 	if err != nil {
-		return err
-	}
-	if err := c.slots.Acquire(ctx, 1); err != nil {
-		c.gate.leave(probe, nil)
 		return err
 	}
 	spanCtx, traced := c.cfg.Tracing.Apply(ctx, d.Stream, d.Event, d.Attempt)
 	err = c.handle(spanCtx, d)
+	blocked := errors.Is(err, ErrBlocked)
+	if blocked { // the gate closes before the slot is free: nobody else meets what is wrong
+		c.gate.leave(probe, err)
+	}
 	c.slots.Release(1)
 	if how, ok := dispositionOf(err); ok {
 		traced(nil)
@@ -98,9 +98,30 @@ func (c *Consumer) attempt(ctx context.Context, d Delivery) error {
 	} else {
 		traced(err)
 	}
+	if blocked {
+		return err
+	}
 	err = c.limitParking(d, c.limitAttempts(d, err))
 	c.gate.leave(probe, err)
 	return err
+}
+
+// admit waits for the gate and a slot. The gate may close while an attempt waits for its slot: then it waits for the gate again, so that of
+// many events that wait, no more than there are slots meet what is wrong.
+func (c *Consumer) admit(ctx context.Context) (probe bool, err error) {
+	for {
+		if probe, err = c.gate.enter(ctx); err != nil {
+			return false, err
+		}
+		if err := c.slots.Acquire(ctx, 1); err != nil {
+			c.gate.leave(probe, nil)
+			return false, err
+		}
+		if probe || c.gate.open() {
+			return probe, nil
+		}
+		c.slots.Release(1)
+	}
 }
 
 // handle turns a panic of the handler into a parked event: it is that event's, or a fault to be mended before it passes.

@@ -44,6 +44,13 @@ func (g *gate) enter(ctx context.Context) (probe bool, err error) {
 	}
 }
 
+// open tells whether attempts may be made.
+func (g *gate) open() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.problem == nil
+}
+
 // leave notes how an attempt ended.
 func (g *gate) leave(probe bool, err error) {
 	blocked := errors.Is(err, ErrBlocked)
