@@ -8,7 +8,7 @@ BENCHTIME ?= 1s
 SEEDS ?= 300
 FIRST ?= 0
 
-.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-odoo-log test-jaeger
+.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-odoo-log test-odoo-kill test-jaeger
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,10 @@ test-odoo: ## the contract suite on a real Odoo 19, over both APIs or that of OD
 
 test-odoo-log: ## a factory's real log, from an empty Odoo 19 on, against its known answers (Debian, root, ../shared/data); PLANTMESH_LOG_ORDERS=40 for a part
 	env=$$(deploy/dev/odoo-up clone log) && eval "$$env" && ODOO_LOG_DB=$$ODOO_DB $(GO) test -count=1 -timeout 60m -v ./cmd/plantmesh/internal/reallog
+
+test-odoo-kill: ## the node that faces Odoo is killed again and again over a long run, on a real Odoo 19 with two workers (Debian, root); PLANTMESH_KILL_EVENTS=300 for a short one, PLANTMESH_KILL_SEED to repeat one
+	env=$$(ODOO_PORT=8169 ODOO_WORKERS=2 deploy/dev/odoo-up clone kill) && eval "$$env" && $(GO) test -count=1 -timeout 120m -v -run RealOdoo ./cmd/plantmesh/internal/killrun; \
+	  status=$$?; ODOO_PORT=8169 deploy/dev/odoo-up halt; exit $$status
 
 bench-odoo: ## events applied a second in a real Odoo 19 (Debian, root), beside the same work by bare calls
 	env=$$(deploy/dev/odoo-up clone bench) && eval "$$env" && $(GO) test -run '^$$' -bench RealOdoo -benchtime 100x ./node/odoo/odootest
