@@ -60,6 +60,7 @@ func TestPlantHasAnExceptionForWhatTheERPRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	publish(mended)
+	until(t, "the item is in the books", func() bool { return hq.status().GetOdoo().GetCounts().GetApplied() == 1 })
 	if _, err := hq.admin().RetryParked(t.Context(), &adminv1.RetryParkedRequest{Consumer: "odoo"}); err != nil {
 		t.Fatal(err)
 	}

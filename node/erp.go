@@ -15,6 +15,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/exceptions"
 	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/odoo/capture"
+	"github.com/plantmesh/plantmesh/node/odoo/reconcile"
 	"github.com/plantmesh/plantmesh/node/retention"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
@@ -29,8 +30,9 @@ const maxParkedShown = 200
 // erp applies every stream that the site holds in Odoo, but for those that say what became of it. A nil erp is a site that faces none.
 type erp struct {
 	applier  *odoo.Applier
-	client   *odoo.Client     // of capture
-	capture  *capture.Capture // nil: not configured
+	client   *odoo.Client         // of capture and comparison; nil: there is neither
+	compare  *reconcile.Scheduled // nil: not scheduled
+	capture  *capture.Capture     // nil: not configured
 	consumer *consumer.Consumer
 }
 
@@ -51,11 +53,14 @@ func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, latency
 		return nil, err
 	}
 	e := &erp{applier: applier, consumer: c}
-	if cfg.Odoo.Capture == nil {
+	if cfg.Odoo.Capture == nil && cfg.Odoo.Reconcile.Schedule == "" {
 		return e, nil
 	}
 	if e.client, err = odoo.NewCaptureClient(*cfg.Odoo); err != nil {
 		return nil, err
+	}
+	if e.compare, err = newReconciler(cfg, disk, c, e.client, about.metrics.Differences, logger); err != nil || cfg.Odoo.Capture == nil {
+		return e, err
 	}
 	e.capture, err = capture.New(*cfg.Odoo, plantmesh.SiteID(cfg.Site), e.client, &publisher{Log: disk.log, tracing: tracing, latency: latency}, logger)
 	return e, err
@@ -73,12 +78,28 @@ func (e *erp) components() []component {
 		return e.consumer.Run(ctx)
 	}}}
 	if e.capture != nil {
-		parts = append(parts, component{"capture", func(ctx context.Context) error {
-			defer e.client.Close()
-			return e.capture.Run(ctx)
-		}})
+		parts = append(parts, component{"capture", e.closing(e.capture.Run)})
+	}
+	if e.compare != nil {
+		parts = append(parts, component{"reconcile", e.closing(e.compare.Run)})
 	}
 	return parts
+}
+
+// closing closes the client's idle connections at the end.
+func (e *erp) closing(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		defer e.client.Close()
+		return run(ctx)
+	}
+}
+
+// compared is the last comparison with Odoo since the start.
+func (e *erp) compared() (reconcile.Report, bool) {
+	if e == nil || e.compare == nil {
+		return reconcile.Report{}, false
+	}
+	return e.compare.Last()
 }
 
 // blocked are the kinds of records that capture cannot read now.

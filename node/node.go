@@ -139,7 +139,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if err := about.look(disk, m, scrubber, readers.parked, erp.blocked, told, logger); err != nil {
+	if err := about.look(disk, m, scrubber, readers.parked, erp.blocked, told, erp.compared, logger); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	server := api.NewServer(

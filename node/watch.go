@@ -17,6 +17,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/consumer"
 	"github.com/plantmesh/plantmesh/node/exceptions"
 	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/odoo/reconcile"
 	"github.com/plantmesh/plantmesh/node/scrub"
 	"github.com/plantmesh/plantmesh/node/telemetry"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
@@ -49,7 +50,7 @@ func newWatch(cfg config.Config, disk *stores, metrics *telemetry.Metrics, logge
 }
 
 // look says where conditions are looked for.
-func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func() []exceptions.ParkedSubject, blocked func() []exceptions.BlockedCapture, told *confirmations.Follower, logger *slog.Logger) (err error) {
+func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func() []exceptions.ParkedSubject, blocked func() []exceptions.BlockedCapture, told *confirmations.Follower, compared func() (reconcile.Report, bool), logger *slog.Logger) (err error) {
 	w.told = told
 	w.keeper, err = exceptions.New(w.site, disk.log, disk.state.Owner(exceptionsOwner), w.metrics, logger,
 		w.jumps,
@@ -60,6 +61,7 @@ func (w *watch) look(disk *stores, m *mesh.Mesh, s *scrub.Scrubber, parked func(
 		exceptions.Blocked(blocked),
 		exceptions.Unconfirmed(told),
 		exceptions.Refused(told),
+		exceptions.Gaps(compared),
 	)
 	if err == nil {
 		w.jumps.Wake(w.keeper.Look)

@@ -28,6 +28,21 @@ func (s Subscription) ParseSchedule() (*mesh.Schedule, error) {
 	return schedule, nil
 }
 
+// ReconcileSchedule reads when the mesh is compared with Odoo; nil: only when somebody asks for it.
+func (c Config) ReconcileSchedule() (*mesh.Schedule, error) {
+	if c.Odoo == nil {
+		return nil, nil
+	}
+	r := c.Odoo.Reconcile
+	if r.Schedule == "" {
+		if r.Timezone != "" {
+			return nil, errors.New("schedule: missing: timezone belongs to one; give it, or remove timezone")
+		}
+		return nil, nil
+	}
+	return mesh.ParseSchedule(r.Schedule, time.Minute, r.Timezone)
+}
+
 // Openings says for each subscription with a schedule when it opens next.
 func (c Config) Openings(now time.Time) []string {
 	var all []string

@@ -100,6 +100,9 @@ func (c Config) validateMesh(f *faults) {
 		validatePatterns(f, path+".to", rule.To, true)
 		validatePatterns(f, path+".regions", rule.Regions, false)
 	}
+	if _, err := c.ReconcileSchedule(); err != nil {
+		f.add("odoo.reconcile.%w", err)
+	}
 	for i, s := range c.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
 		validatePattern(f, path+".from", s.From)

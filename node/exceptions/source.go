@@ -21,6 +21,8 @@ const (
 
 	KindUnconfirmed = "event-unconfirmed"
 	KindRejected    = "event-rejected"
+
+	KindReconciliation = "reconciliation-gap"
 )
 
 // Operations is who has to look at the conditions that a node sees.

@@ -70,6 +70,9 @@ type Config struct {
 
 	// Capture has what changes in Odoo become events. nil: it does not.
 	Capture *Capture `yaml:"capture,omitempty"`
+
+	// Reconcile says how the mesh is compared with Odoo.
+	Reconcile Reconcile `yaml:"reconcile,omitempty"`
 }
 
 // Site maps a site of the mesh into Odoo.
@@ -132,6 +135,7 @@ func (c Config) Validate() error {
 	if c.Capture != nil {
 		c.Capture.validate(fault)
 	}
+	c.Reconcile.validate(fault)
 	for site, s := range c.Sites {
 		if s.Warehouse == "" {
 			fault("odoo.sites.%s.warehouse: name a warehouse's code, or leave the site out", site)
@@ -175,6 +179,9 @@ func (c Config) key() (string, error) {
 func (c Config) access(key string) Access {
 	return Access{URL: c.URL, Database: c.Database, API: c.API, Login: c.Login, Key: key}
 }
+
+// WarehouseOf is the code of a site's warehouse; empty means the company's first.
+func (c Config) WarehouseOf(site string) string { return c.warehouse(site) }
 
 // warehouse is the code for a site; empty means the company's first.
 func (c Config) warehouse(site string) string {

@@ -155,13 +155,14 @@ type Order struct {
 	State    string // draft, confirmed, progress, to_close, done or cancel
 	Quantity *apd.Decimal
 	Produced *apd.Decimal
+	Measure  int64 // unit of both
 }
 
 // Orders reads the manufacturing orders that the mesh made or works on, oldest first.
 func (r *Reader) Orders(ctx context.Context) ([]Order, error) {
 	var out []Order
 	err := r.pages(ctx, "mrp.production", []any{[]any{"x_mesh_order", "!=", false}},
-		[]string{"x_mesh_order", "name", "state", "product_qty", "qty_produced"}, func(raw json.RawMessage) error {
+		[]string{"x_mesh_order", "name", "state", "product_qty", "qty_produced", "product_uom_id"}, func(raw json.RawMessage) error {
 			var row struct {
 				ID       int64       `json:"id"`
 				Order    text        `json:"x_mesh_order"`
@@ -169,6 +170,7 @@ func (r *Reader) Orders(ctx context.Context) ([]Order, error) {
 				State    text        `json:"state"`
 				Quantity json.Number `json:"product_qty"`
 				Produced json.Number `json:"qty_produced"`
+				Unit     relation    `json:"product_uom_id"`
 			}
 			if err := json.Unmarshal(raw, &row); err != nil {
 				return err
@@ -181,7 +183,7 @@ func (r *Reader) Orders(ctx context.Context) ([]Order, error) {
 			if err != nil {
 				return fmt.Errorf("order %d: %w", row.ID, err)
 			}
-			out = append(out, Order{ID: row.ID, Order: string(row.Order), Name: string(row.Name), State: string(row.State), Quantity: quantity, Produced: produced})
+			out = append(out, Order{ID: row.ID, Order: string(row.Order), Name: string(row.Name), State: string(row.State), Quantity: quantity, Produced: produced, Measure: row.Unit.id})
 			return nil
 		})
 	return out, err

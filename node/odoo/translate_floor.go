@@ -39,6 +39,11 @@ func (b *builder) floor(payload proto.Message) (Effect, bool) {
 		return Effect{Kind: EffectAdjust, Goods: Goods{
 			Item: p.GetItemId(), Quantity: b.quantity("quantity", p.GetQuantity()), Lot: p.GetLotId(), Location: p.GetLocationId(), Reason: p.GetReasonCode(),
 		}, Details: Details{Document: p.GetAdjustmentId(), Direction: directions[p.GetDirection()]}}, true
+	case *manufacturingv1.CorrectionApproved:
+		b.site = p.GetSiteId()
+		return Effect{Kind: EffectAdjust, Goods: Goods{
+			Item: p.GetItemId(), Quantity: b.quantity("quantity", p.GetQuantity()), Lot: p.GetLotId(), Reason: "approved by " + p.GetApprovedBy(),
+		}, Details: Details{Document: p.GetProposalId(), Direction: directions[p.GetDirection()]}}, true
 	case *manufacturingv1.StockCounted:
 		return Effect{Kind: EffectCount, Goods: Goods{
 			Item: p.GetItemId(), Quantity: b.quantity("quantity", p.GetQuantity()), Lot: p.GetLotId(), Location: p.GetLocationId(),

@@ -54,7 +54,7 @@ func TestEveryEffectTypeIsTranslatedOrIgnored(t *testing.T) {
 		"TransferDispatched": EffectTransferOut, "TransferReceived": EffectTransferIn, "ShipmentConfirmed": EffectShipment,
 		"PurchaseOrderIssued": EffectPurchase, "GoodsReceived": EffectGoodsIn, "UnitChanged": EffectUnit, "ItemChanged": EffectItem, "BillOfMaterialsChanged": EffectBill, "RoutingChanged": EffectRouting,
 		"WorkCenterChanged": EffectWorkCenter, "SupplierChanged": EffectPartner, "CustomerChanged": EffectPartner, "FinancialDimensionChanged": EffectDimension,
-		"PostingPrepared": EffectPost, "CostRolledUp": EffectCost, "StockAdjusted": EffectAdjust, "StockCounted": EffectCount,
+		"PostingPrepared": EffectPost, "CostRolledUp": EffectCost, "StockAdjusted": EffectAdjust, "CorrectionApproved": EffectAdjust, "StockCounted": EffectCount,
 		"DowntimeStarted": EffectDown, "DowntimeEnded": EffectUp, "MaintenanceRequested": EffectRequest,
 	}
 	for _, eventType := range plantmesh.EventTypes() {

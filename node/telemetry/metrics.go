@@ -31,8 +31,10 @@ type Metrics struct {
 	raised   metric.Int64Counter
 	open     metric.Int64UpDownCounter
 	outcomes metric.Int64Gauge
-	streams  bounded
-	shutdown func(context.Context) error
+
+	differences metric.Int64Gauge
+	streams     bounded
+	shutdown    func(context.Context) error
 }
 
 // NewMetrics starts metrics. What a collector does not take is kept for the next export: counters are sums.
@@ -57,7 +59,7 @@ func NewMetrics(ctx context.Context, cfg Config, logger *slog.Logger) (*Metrics,
 
 func newMetrics(ctx context.Context, meter metric.Meter, shutdown func(context.Context) error) (*Metrics, error) {
 	m := &Metrics{ctx: context.WithoutCancel(ctx), shutdown: shutdown}
-	var faults [5]error
+	var faults [6]error
 	m.jumps, faults[0] = meter.Int64Counter("plantmesh.stream.jumps", metric.WithUnit("{jump}"),
 		metric.WithDescription("Places where a reader could not read on right behind what it had read: trimmed, lost or recreated history."))
 	m.refusals, faults[1] = meter.Int64Counter("plantmesh.access.refused", metric.WithUnit("{call}"),
@@ -68,6 +70,8 @@ func newMetrics(ctx context.Context, meter metric.Meter, shutdown func(context.C
 		metric.WithDescription("Conditions that somebody has to look at and that have not ended."))
 	m.outcomes, faults[4] = meter.Int64Gauge("plantmesh.confirmations", metric.WithUnit("{event}"),
 		metric.WithDescription("Events of this site that wait for the ERP's word (waiting), for longer than their type allows (overdue), or were refused (rejected)."))
+	m.differences, faults[5] = meter.Int64Gauge("plantmesh.reconciliation.differences", metric.WithUnit("{value}"),
+		metric.WithDescription("Values that differ between the mesh and the ERP, by the last comparison, by kind of record."))
 	return m, errors.Join(faults[:]...)
 }
 
@@ -97,6 +101,11 @@ func (m *Metrics) Confirmations(waiting, overdue, rejected int) {
 	for state, n := range map[string]int{"waiting": waiting, "overdue": overdue, "rejected": rejected} {
 		m.outcomes.Record(m.ctx, int64(n), metric.WithAttributes(attribute.String("plantmesh.state", state)))
 	}
+}
+
+// Differences tells how many values of a kind of record differ between the mesh and the ERP.
+func (m *Metrics) Differences(kind string, n int) {
+	m.differences.Record(m.ctx, int64(n), metric.WithAttributes(attribute.String("plantmesh.kind", kind)))
 }
 
 // Shutdown exports what is there, for as long as ctx allows.

@@ -102,6 +102,7 @@ func Run(t *testing.T, target Target) {
 		{"suppliers and customers are defined", partnersAreDefined},
 		{"postings are booked", postingsAreBooked},
 		{"a month's totals are those of its events", monthAgrees},
+		{"a reconciliation names what differs, and nothing else", reconciliationNamesWhatDiffers},
 		{"costs are set", costsAreSet},
 		{"what may not be created is named with what to do", missingIsNamed},
 		{"a unit without counterpart is refused", unknownUnit},

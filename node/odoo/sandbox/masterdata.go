@@ -40,7 +40,7 @@ func number(s string) (*apd.Decimal, error) {
 }
 
 func (x *applier) defineUnit(e odoo.Effect) (odoo.Result, error) {
-	values := map[string]any{"name": e.Name, "active": !e.Retired, "factor": apd.New(1, 0)}
+	values := map[string]any{"name": e.Name, "active": !e.Retired, "factor": apd.New(1, 0), "rounding": apd.New(1, -precision)}
 	if e.Quantity != nil {
 		reference, err := x.unit(e.Quantity)
 		if err != nil {

@@ -61,10 +61,10 @@ func (x *applier) consume(e odoo.Effect) (odoo.Result, error) {
 	production := x.one("stock.location", "name", "Production", "usage", "production").id
 	if order := openPart(orders); order != nil {
 		x.unreserve(order.id, g.product.id)
-		used := x.insert("stock.move", map[string]any{
+		used := x.withLine(x.insert("stock.move", map[string]any{
 			"product_id": g.product.id, "lot_id": g.lot, "product_uom": g.product.ref("uom_id"), "quantity": g.quantity, "picked": true, "state": "confirmed",
 			"location_id": g.from(order.ref("location_dest_id")), "location_dest_id": production, "origin": order.str("name"), "raw_material_production_id": order.id,
-		})
+		}))
 		return odoo.Result{Model: "stock.move", ID: used.id}, nil
 	}
 	order := lastDone(orders)

@@ -23,11 +23,21 @@ type movement struct {
 func (x *call) move(m movement) *row {
 	x.put(m.product.id, m.lot, m.from, sub(new(apd.Decimal), m.quantity))
 	x.put(m.product.id, m.lot, m.to, m.quantity)
-	return x.insert("stock.move", map[string]any{
+	return x.withLine(x.insert("stock.move", map[string]any{
 		"product_id": m.product.id, "lot_id": m.lot, "product_uom": m.product.ref("uom_id"), "product_uom_qty": m.quantity, "quantity": m.quantity,
 		"location_id": m.from, "location_dest_id": m.to, "origin": m.origin, "reference": m.origin, "state": "done",
 		"production_id": m.order, "raw_material_production_id": m.rawOrder, "scrap_id": m.scrap, "picking_id": m.picking,
-	})
+	}))
+}
+
+// withLine gives a move the one line that says what it moves; the sandbox has a move for each lot.
+func (x *call) withLine(m *row) *row {
+	line := map[string]any{"move_id": m.id, "quantity": m.num("quantity"), "quantity_product_uom": m.num("quantity"), "product_uom_id": m.ref("product_uom")}
+	for _, name := range []string{"product_id", "lot_id", "picking_id", "location_id", "location_dest_id"} {
+		line[name] = m.ref(name)
+	}
+	x.insert("stock.move.line", line)
+	return m
 }
 
 // put changes what a location holds.

@@ -334,6 +334,306 @@ func (x *ErpRejected) GetRejectTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// ReconciledKind says how much of one kind of records was compared.
+type ReconciledKind struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind: `stock`, `order`, `transfer`, `posting` or `item`.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// How many records of it were compared.
+	Records uint64 `protobuf:"varint,2,opt,name=records,proto3" json:"records,omitempty"`
+	// In how many values they differ.
+	Differences   uint64 `protobuf:"varint,3,opt,name=differences,proto3" json:"differences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconciledKind) Reset() {
+	*x = ReconciledKind{}
+	mi := &file_plantmesh_manufacturing_v1_erp_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconciledKind) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconciledKind) ProtoMessage() {}
+
+func (x *ReconciledKind) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_erp_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconciledKind.ProtoReflect.Descriptor instead.
+func (*ReconciledKind) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_erp_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReconciledKind) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ReconciledKind) GetRecords() uint64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *ReconciledKind) GetDifferences() uint64 {
+	if x != nil {
+		return x.Differences
+	}
+	return 0
+}
+
+// ReconciliationDifference is a value that is not the same in the mesh and in the ERP.
+type ReconciliationDifference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What kind of record it is of.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The sites that it concerns, for people. Empty: not of one.
+	Site string `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	// The record, such as `item A-100 lot L7`.
+	Record string `protobuf:"bytes,3,opt,name=record,proto3" json:"record,omitempty"`
+	// Which value of it, such as `quantity`.
+	Field string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
+	// What the ERP should have, by the events.
+	MeshValue string `protobuf:"bytes,5,opt,name=mesh_value,json=meshValue,proto3" json:"mesh_value,omitempty"`
+	// What it has.
+	ErpValue string `protobuf:"bytes,6,opt,name=erp_value,json=erpValue,proto3" json:"erp_value,omitempty"`
+	// What it has too much, as a decimal; below zero: too little. Empty: the value is not a quantity.
+	Gap string `protobuf:"bytes,7,opt,name=gap,proto3" json:"gap,omitempty"`
+	// The unit of the quantities, as a UN/CEFACT Recommendation 20 code where it has one.
+	Unit string `protobuf:"bytes,8,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The likely cause, for people.
+	Cause string `protobuf:"bytes,9,opt,name=cause,proto3" json:"cause,omitempty"`
+	// The last events that the mesh's value comes from: stream, offset and type.
+	Events        []string `protobuf:"bytes,10,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconciliationDifference) Reset() {
+	*x = ReconciliationDifference{}
+	mi := &file_plantmesh_manufacturing_v1_erp_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconciliationDifference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconciliationDifference) ProtoMessage() {}
+
+func (x *ReconciliationDifference) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_erp_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconciliationDifference.ProtoReflect.Descriptor instead.
+func (*ReconciliationDifference) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_erp_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ReconciliationDifference) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetMeshValue() string {
+	if x != nil {
+		return x.MeshValue
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetErpValue() string {
+	if x != nil {
+		return x.ErpValue
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetGap() string {
+	if x != nil {
+		return x.Gap
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *ReconciliationDifference) GetEvents() []string {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+// ReconciliationCompleted says how the mesh and the ERP compare.
+type ReconciliationCompleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The comparison.
+	ReconciliationId string `protobuf:"bytes,1,opt,name=reconciliation_id,json=reconciliationId,proto3" json:"reconciliation_id,omitempty"`
+	// When it began.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// When it was done.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// What was compared.
+	Compared []*ReconciledKind `protobuf:"bytes,4,rep,name=compared,proto3" json:"compared,omitempty"`
+	// The first differences; `compared` counts all.
+	Differences []*ReconciliationDifference `protobuf:"bytes,5,rep,name=differences,proto3" json:"differences,omitempty"`
+	// Streams whose oldest events are not held any more, for people. If there are some, stock, orders and transfers were not compared.
+	Incomplete []string `protobuf:"bytes,6,rep,name=incomplete,proto3" json:"incomplete,omitempty"`
+	// How many events waited for the ERP; they make no difference.
+	Waiting uint64 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// True if nothing differs.
+	Agree         bool `protobuf:"varint,8,opt,name=agree,proto3" json:"agree,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconciliationCompleted) Reset() {
+	*x = ReconciliationCompleted{}
+	mi := &file_plantmesh_manufacturing_v1_erp_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconciliationCompleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconciliationCompleted) ProtoMessage() {}
+
+func (x *ReconciliationCompleted) ProtoReflect() protoreflect.Message {
+	mi := &file_plantmesh_manufacturing_v1_erp_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconciliationCompleted.ProtoReflect.Descriptor instead.
+func (*ReconciliationCompleted) Descriptor() ([]byte, []int) {
+	return file_plantmesh_manufacturing_v1_erp_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ReconciliationCompleted) GetReconciliationId() string {
+	if x != nil {
+		return x.ReconciliationId
+	}
+	return ""
+}
+
+func (x *ReconciliationCompleted) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ReconciliationCompleted) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *ReconciliationCompleted) GetCompared() []*ReconciledKind {
+	if x != nil {
+		return x.Compared
+	}
+	return nil
+}
+
+func (x *ReconciliationCompleted) GetDifferences() []*ReconciliationDifference {
+	if x != nil {
+		return x.Differences
+	}
+	return nil
+}
+
+func (x *ReconciliationCompleted) GetIncomplete() []string {
+	if x != nil {
+		return x.Incomplete
+	}
+	return nil
+}
+
+func (x *ReconciliationCompleted) GetWaiting() uint64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *ReconciliationCompleted) GetAgree() bool {
+	if x != nil {
+		return x.Agree
+	}
+	return false
+}
+
 var File_plantmesh_manufacturing_v1_erp_proto protoreflect.FileDescriptor
 
 const file_plantmesh_manufacturing_v1_erp_proto_rawDesc = "" +
@@ -378,7 +678,40 @@ const file_plantmesh_manufacturing_v1_erp_proto_rawDesc = "" +
 	"\vreject_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"rejectTime:'\xaa\xa1\x19#\n" +
 	"\x04mesh\x10\x02\x1a\x14\n" +
-	"\x03erp\x12\revent_subject\"\x01\x038\x01BQZOgithub.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1;manufacturingv1b\x06proto3"
+	"\x03erp\x12\revent_subject\"\x01\x038\x01\"\x82\x01\n" +
+	"\x0eReconciledKind\x124\n" +
+	"\x04kind\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x04kind\x12\x18\n" +
+	"\arecords\x18\x02 \x01(\x04R\arecords\x12 \n" +
+	"\vdifferences\x18\x03 \x01(\x04R\vdifferences\"\x82\x03\n" +
+	"\x18ReconciliationDifference\x124\n" +
+	"\x04kind\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x04kind\x12\x1c\n" +
+	"\x04site\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x04site\x12 \n" +
+	"\x06record\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06record\x12\x1e\n" +
+	"\x05field\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x05field\x12'\n" +
+	"\n" +
+	"mesh_value\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\tmeshValue\x12%\n" +
+	"\terp_value\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\berpValue\x12\x19\n" +
+	"\x03gap\x18\a \x01(\tB\a\xbaH\x04r\x02\x18dR\x03gap\x12\x1c\n" +
+	"\x04unit\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04unit\x12\x1e\n" +
+	"\x05cause\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x05cause\x12'\n" +
+	"\x06events\x18\n" +
+	" \x03(\tB\x0f\xbaH\f\x92\x01\t\x10\n" +
+	"\"\x05r\x03\x18\xf4\x03R\x06events\"\xb7\x04\n" +
+	"\x17ReconciliationCompleted\x12M\n" +
+	"\x11reconciliation_id\x18\x01 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18\x18\x80\x012\x13^[^\\x00-\\x1f\\x7f]*$R\x10reconciliationId\x12A\n" +
+	"\n" +
+	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartTime\x12=\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\aendTime\x12P\n" +
+	"\bcompared\x18\x04 \x03(\v2*.plantmesh.manufacturing.v1.ReconciledKindB\b\xbaH\x05\x92\x01\x02\x10dR\bcompared\x12a\n" +
+	"\vdifferences\x18\x05 \x03(\v24.plantmesh.manufacturing.v1.ReconciliationDifferenceB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\vdifferences\x120\n" +
+	"\n" +
+	"incomplete\x18\x06 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10\xe8\a\"\x05r\x03\x18\xf4\x03R\n" +
+	"incomplete\x12\x18\n" +
+	"\awaiting\x18\a \x01(\x04R\awaiting\x12\x14\n" +
+	"\x05agree\x18\b \x01(\bR\x05agree:4\xaa\xa1\x190\n" +
+	"\x04mesh\x10\x02\x1a#\n" +
+	"\x0ereconciliation\x12\x11reconciliation_id\"\x01\x03BQZOgithub.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1;manufacturingv1b\x06proto3"
 
 var (
 	file_plantmesh_manufacturing_v1_erp_proto_rawDescOnce sync.Once
@@ -392,20 +725,27 @@ func file_plantmesh_manufacturing_v1_erp_proto_rawDescGZIP() []byte {
 	return file_plantmesh_manufacturing_v1_erp_proto_rawDescData
 }
 
-var file_plantmesh_manufacturing_v1_erp_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_plantmesh_manufacturing_v1_erp_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_plantmesh_manufacturing_v1_erp_proto_goTypes = []any{
-	(*ErpApplied)(nil),            // 0: plantmesh.manufacturing.v1.ErpApplied
-	(*ErpRejected)(nil),           // 1: plantmesh.manufacturing.v1.ErpRejected
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*ErpApplied)(nil),               // 0: plantmesh.manufacturing.v1.ErpApplied
+	(*ErpRejected)(nil),              // 1: plantmesh.manufacturing.v1.ErpRejected
+	(*ReconciledKind)(nil),           // 2: plantmesh.manufacturing.v1.ReconciledKind
+	(*ReconciliationDifference)(nil), // 3: plantmesh.manufacturing.v1.ReconciliationDifference
+	(*ReconciliationCompleted)(nil),  // 4: plantmesh.manufacturing.v1.ReconciliationCompleted
+	(*timestamppb.Timestamp)(nil),    // 5: google.protobuf.Timestamp
 }
 var file_plantmesh_manufacturing_v1_erp_proto_depIdxs = []int32{
-	2, // 0: plantmesh.manufacturing.v1.ErpApplied.apply_time:type_name -> google.protobuf.Timestamp
-	2, // 1: plantmesh.manufacturing.v1.ErpRejected.reject_time:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	5, // 0: plantmesh.manufacturing.v1.ErpApplied.apply_time:type_name -> google.protobuf.Timestamp
+	5, // 1: plantmesh.manufacturing.v1.ErpRejected.reject_time:type_name -> google.protobuf.Timestamp
+	5, // 2: plantmesh.manufacturing.v1.ReconciliationCompleted.start_time:type_name -> google.protobuf.Timestamp
+	5, // 3: plantmesh.manufacturing.v1.ReconciliationCompleted.end_time:type_name -> google.protobuf.Timestamp
+	2, // 4: plantmesh.manufacturing.v1.ReconciliationCompleted.compared:type_name -> plantmesh.manufacturing.v1.ReconciledKind
+	3, // 5: plantmesh.manufacturing.v1.ReconciliationCompleted.differences:type_name -> plantmesh.manufacturing.v1.ReconciliationDifference
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_manufacturing_v1_erp_proto_init() }
@@ -419,7 +759,7 @@ func file_plantmesh_manufacturing_v1_erp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plantmesh_manufacturing_v1_erp_proto_rawDesc), len(file_plantmesh_manufacturing_v1_erp_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

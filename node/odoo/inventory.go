@@ -1,0 +1,252 @@
+package odoo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// Product is one that has an internal reference.
+type Product struct {
+	ID      int64
+	Item    string // internal reference
+	Name    string
+	Measure int64 // its unit
+	Active  bool
+}
+
+// Holding is goods of an item and lot somewhere, in the product's unit.
+type Holding struct {
+	Warehouse string // code
+	Item, Lot string
+	Quantity  *apd.Decimal
+}
+
+// Use is material of an order of the mesh: taken from stock, or kept to be taken when the order is done.
+type Use struct {
+	Holding
+	Order string // as the mesh names it
+	Done  bool
+}
+
+// Transit is what a transfer of the mesh has under way.
+type Transit struct {
+	Transfer  string
+	Item, Lot string
+	Quantity  *apd.Decimal
+}
+
+// Place is where a location is.
+type Place struct {
+	Warehouse string // code; empty: of none
+	Main      bool   // the warehouse's stock
+	Internal  bool
+	Transit   bool
+	Names     []string // name, whole name and barcode
+}
+
+// Inventory is what Odoo has in stock and under way. Its parts are read one after the other, so what moves meanwhile may be in two of them or
+// in none.
+type Inventory struct {
+	Measures   *Measures
+	Warehouses []string          // codes, the company's first in front
+	Products   map[int64]Product // by id
+	Places     map[int64]Place   // by id
+	Held       []Holding
+	Used       []Use
+	UnderWay   []Transit
+}
+
+// Inventory reads it.
+func (r *Reader) Inventory(ctx context.Context) (*Inventory, error) {
+	v := &Inventory{Products: map[int64]Product{}, Places: map[int64]Place{}}
+	var err error
+	if v.Measures, err = r.Measures(ctx); err != nil {
+		return nil, err
+	}
+	for _, read := range []func(context.Context, *Inventory) error{r.products, r.places, r.held, r.used, r.underWay} {
+		if err := read(ctx, v); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+func (r *Reader) products(ctx context.Context, v *Inventory) error {
+	domain := []any{[]any{"default_code", "!=", false}, []any{"active", "in", []bool{true, false}}}
+	return r.pages(ctx, "product.product", domain, []string{"default_code", "name", "uom_id", "active"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID     int64    `json:"id"`
+			Item   text     `json:"default_code"`
+			Name   text     `json:"name"`
+			Unit   relation `json:"uom_id"`
+			Active bool     `json:"active"`
+		}
+		err := json.Unmarshal(raw, &row)
+		v.Products[row.ID] = Product{ID: row.ID, Item: string(row.Item), Name: string(row.Name), Measure: row.Unit.id, Active: row.Active}
+		return err
+	})
+}
+
+func (r *Reader) places(ctx context.Context, v *Inventory) error {
+	views, mains := map[int64]string{}, map[int64]bool{}
+	err := r.pages(ctx, "stock.warehouse", []any{}, []string{"code", "view_location_id", "lot_stock_id"}, func(raw json.RawMessage) error {
+		var row struct {
+			Code text     `json:"code"`
+			View relation `json:"view_location_id"`
+			Main relation `json:"lot_stock_id"`
+		}
+		err := json.Unmarshal(raw, &row)
+		v.Warehouses = append(v.Warehouses, string(row.Code))
+		views[row.View.id], mains[row.Main.id] = string(row.Code), true
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	parents := map[int64]int64{}
+	err = r.pages(ctx, "stock.location", []any{[]any{"active", "in", []bool{true, false}}}, []string{"name", "complete_name", "barcode", "usage", "location_id"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID      int64    `json:"id"`
+			Name    text     `json:"name"`
+			Whole   text     `json:"complete_name"`
+			Barcode text     `json:"barcode"`
+			Usage   text     `json:"usage"`
+			Parent  relation `json:"location_id"`
+		}
+		err := json.Unmarshal(raw, &row)
+		parents[row.ID] = row.Parent.id
+		v.Places[row.ID] = Place{
+			Main: mains[row.ID], Internal: row.Usage == "internal", Transit: row.Usage == "transit", Names: []string{string(row.Name), string(row.Whole), string(row.Barcode)},
+		}
+		return err
+	})
+	for id, place := range v.Places {
+		for at, depth := id, 0; at != 0 && depth < len(parents); at, depth = parents[at], depth+1 {
+			if code, ok := views[at]; ok {
+				place.Warehouse = code
+				v.Places[id] = place
+				break
+			}
+		}
+	}
+	return err
+}
+
+// goodsRow is a row of stock, or of a move's goods.
+type goodsRow struct {
+	ID       int64       `json:"id"`
+	Product  relation    `json:"product_id"`
+	Lot      relation    `json:"lot_id"`
+	At       relation    `json:"location_id"`
+	To       relation    `json:"location_dest_id"`
+	Move     relation    `json:"move_id"`
+	Picking  relation    `json:"picking_id"`
+	Quantity json.Number `json:"quantity"`
+	Moved    json.Number `json:"quantity_product_uom"`
+}
+
+func (v *Inventory) holding(row goodsRow, quantity json.Number) (Holding, error) {
+	d, err := number(quantity)
+	if err != nil {
+		return Holding{}, fmt.Errorf("%s: %w", row.Product.name, err)
+	}
+	return Holding{Warehouse: v.Places[row.At.id].Warehouse, Item: v.Products[row.Product.id].Item, Lot: row.Lot.name, Quantity: d}, nil
+}
+
+func (r *Reader) held(ctx context.Context, v *Inventory) error {
+	domain := []any{[]any{"location_id.usage", "=", "internal"}}
+	return r.pages(ctx, "stock.quant", domain, []string{"product_id", "lot_id", "location_id", "quantity"}, func(raw json.RawMessage) error {
+		var row goodsRow
+		if err := json.Unmarshal(raw, &row); err != nil {
+			return err
+		}
+		h, err := v.holding(row, row.Quantity)
+		if err == nil && h.Item != "" && h.Warehouse != "" {
+			v.Held = append(v.Held, h)
+		}
+		return err
+	})
+}
+
+// lineFields are those of goods that move.
+var lineFields = []string{"move_id", "picking_id", "product_id", "lot_id", "location_id", "location_dest_id", "quantity_product_uom"}
+
+func (r *Reader) used(ctx context.Context, v *Inventory) error {
+	all, err := r.Orders(ctx)
+	if err != nil {
+		return err
+	}
+	named := map[int64]string{}
+	for _, o := range all {
+		named[o.ID] = o.Order
+	}
+	orders := map[int64]string{}
+	err = r.pages(ctx, "stock.move", []any{[]any{"raw_material_production_id", "!=", false}}, []string{"raw_material_production_id"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID    int64    `json:"id"`
+			Order relation `json:"raw_material_production_id"`
+		}
+		err := json.Unmarshal(raw, &row)
+		orders[row.ID] = named[row.Order.id]
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	raw := []any{"move_id.raw_material_production_id", "!=", false}
+	for done, domain := range map[bool][]any{
+		true:  {raw, []any{"move_id.state", "=", "done"}},
+		false: {raw, []any{"move_id.state", "not in", []string{"done", "cancel"}}, []any{"move_id.picked", "=", true}},
+	} {
+		err := r.pages(ctx, "stock.move.line", domain, lineFields, func(raw json.RawMessage) error {
+			var row goodsRow
+			if err := json.Unmarshal(raw, &row); err != nil {
+				return err
+			}
+			h, err := v.holding(row, row.Moved)
+			if err == nil && orders[row.Move.id] != "" && h.Item != "" {
+				v.Used = append(v.Used, Use{Holding: h, Order: orders[row.Move.id], Done: done})
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reader) underWay(ctx context.Context, v *Inventory) error {
+	transfers := map[int64]string{}
+	err := r.pages(ctx, "stock.picking", []any{[]any{"x_mesh_transfer", "!=", false}, []any{"state", "=", "done"}}, []string{"x_mesh_transfer"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID       int64 `json:"id"`
+			Transfer text  `json:"x_mesh_transfer"`
+		}
+		err := json.Unmarshal(raw, &row)
+		transfers[row.ID] = string(row.Transfer)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	domain := []any{[]any{"picking_id.x_mesh_transfer", "!=", false}, []any{"picking_id.state", "=", "done"}}
+	return r.pages(ctx, "stock.move.line", domain, lineFields, func(raw json.RawMessage) error {
+		var row goodsRow
+		if err := json.Unmarshal(raw, &row); err != nil {
+			return err
+		}
+		h, err := v.holding(row, row.Moved)
+		if err != nil || h.Item == "" || transfers[row.Picking.id] == "" {
+			return err
+		}
+		if v.Places[row.At.id].Transit {
+			h.Quantity.Neg(h.Quantity)
+		}
+		v.UnderWay = append(v.UnderWay, Transit{Transfer: transfers[row.Picking.id], Item: h.Item, Lot: h.Lot, Quantity: h.Quantity})
+		return nil
+	})
+}

@@ -1,0 +1,125 @@
+package odoo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// exact has room for any quantity times any factor.
+var exact = apd.BaseContext.WithPrecision(60)
+
+// Measure is a unit of measure.
+type Measure struct {
+	ID   int64
+	Name string
+	Code string // UN/CEFACT; empty: none is known
+
+	factor, rounding *apd.Decimal
+	parent           int64
+	root             int64
+}
+
+// Measures are Odoo's units.
+type Measures struct {
+	byID   map[int64]*Measure
+	byCode map[string]*Measure
+}
+
+// Of is a unit by its id; nil if there is none.
+func (m *Measures) Of(id int64) *Measure { return m.byID[id] }
+
+// Convert turns a quantity of an event into a unit, rounded as Odoo rounds it. It fails for a code that Odoo does not have, and for another
+// dimension.
+func (m *Measures) Convert(value *apd.Decimal, code string, to *Measure) (*apd.Decimal, error) {
+	own := m.byCode[code]
+	if own == nil {
+		return nil, fmt.Errorf("unit %q has no counterpart in Odoo", code)
+	}
+	if to == nil || own.root != to.root {
+		return nil, fmt.Errorf("a quantity in %s cannot be converted to the unit that Odoo has", code)
+	}
+	d := new(apd.Decimal).Set(value)
+	if own != to {
+		if _, err := exact.Mul(d, d, own.factor); err != nil {
+			return nil, err
+		}
+		if _, err := exact.Quo(d, d, to.factor); err != nil {
+			return nil, err
+		}
+	}
+	half := *exact
+	half.Rounding = apd.RoundHalfUp
+	if _, err := half.Quantize(d, d, to.rounding.Exponent); err != nil {
+		return nil, err
+	}
+	d.Reduce(d)
+	return d, nil
+}
+
+// Measures reads the units.
+func (r *Reader) Measures(ctx context.Context) (*Measures, error) {
+	m := &Measures{byID: map[int64]*Measure{}, byCode: map[string]*Measure{}}
+	var ids []int64
+	err := r.pages(ctx, "uom.uom", []any{[]any{"active", "in", []bool{true, false}}}, []string{"name", "factor", "rounding", "relative_uom_id", "x_mesh_code"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID       int64       `json:"id"`
+			Name     text        `json:"name"`
+			Factor   json.Number `json:"factor"`
+			Rounding json.Number `json:"rounding"`
+			Parent   relation    `json:"relative_uom_id"`
+			Code     text        `json:"x_mesh_code"`
+		}
+		err := json.Unmarshal(raw, &row)
+		if err != nil {
+			return err
+		}
+		one := &Measure{ID: row.ID, Name: string(row.Name), Code: string(row.Code), parent: row.Parent.id}
+		if one.factor, err = number(row.Factor); err != nil || one.factor.Sign() <= 0 {
+			return fmt.Errorf("factor %q of unit %s: must be more than zero", row.Factor, row.Name)
+		}
+		if one.rounding, err = number(row.Rounding); err != nil {
+			return err
+		}
+		m.byID[one.ID], ids = one, append(ids, one.ID)
+		if one.Code != "" {
+			m.byCode[one.Code] = one
+		}
+		return nil
+	})
+	if err != nil || len(ids) == 0 {
+		return m, err
+	}
+	for _, one := range m.byID {
+		one.root = m.rootOf(one)
+	}
+	var names map[int64]string
+	if err := r.client.Call(ctx, "uom.uom", "get_external_id", Args{"ids": ids}, &names); err != nil {
+		return nil, err
+	}
+	for code, external := range units {
+		for id, name := range names {
+			if name == external {
+				m.byCode[code] = m.byID[id]
+			}
+		}
+	}
+	for id, name := range names {
+		if code := UnitCode(name); code != "" {
+			m.byID[id].Code = code
+		}
+	}
+	return m, nil
+}
+
+func (m *Measures) rootOf(one *Measure) int64 {
+	for range len(m.byID) { // a chain is no longer than this, even one that a person closed to a ring
+		if m.byID[one.parent] == nil {
+			break
+		}
+		one = m.byID[one.parent]
+	}
+	return one.ID
+}
