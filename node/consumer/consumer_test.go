@@ -284,3 +284,29 @@ func TestBlockedConsumerTriesOneEventAtATime(t *testing.T) {
 		}
 	})
 }
+
+// slowRefusal takes its time to find out that nothing can be applied.
+type slowRefusal struct{ calls atomic.Int64 }
+
+func (r *slowRefusal) Handle(context.Context, consumer.Delivery) error {
+	r.calls.Add(1)
+	<-time.After(time.Second)
+	return fmt.Errorf("%w: the key is not valid", consumer.ErrBlocked)
+}
+
+func TestEventsThatWaitForASlotDoNotMeetWhatBlocksTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, odoo := newSite(t), &slowRefusal{}
+		defer s.close()
+		for i := range 100 {
+			s.publish(fmt.Sprint(i))
+		}
+		c := s.consume(consumer.Config{Concurrency: 4}, odoo)
+		defer c.end(t)
+		<-time.After(consumer.DefaultBlockedRetry / 2)
+		synctest.Wait()
+		if got := odoo.calls.Load(); got != 4 {
+			t.Errorf("%d events met it before the first try whether it is mended, want one for each of 4 slots", got)
+		}
+	})
+}
