@@ -82,7 +82,6 @@ def fulfil(event, record, lines, link):
     source = location(event, event['location']) if event.get('location') and link == 'sale_line_id' else record.location_id
     target, company = record.location_dest_id, record.company_id
     open_moves = record.move_ids.filtered(lambda m: m.state not in ('done', 'cancel'))
-    open_moves._do_unreserve()
     open_moves.write({'picked': False})
     asked = {}
     for material in event['materials']:
@@ -98,7 +97,13 @@ def fulfil(event, record, lines, link):
                     'product_id': product.id, 'product_uom': product.uom_id.id, 'product_uom_qty': 0, 'origin': record.origin, 'picking_id': record.id,
                     'location_id': source.id, 'location_dest_id': target.id, 'company_id': company.id}))
                 open_moves |= found
+            if reserved_for(found, product, lot, source, quantity) and found.move_line_ids.location_dest_id == target:
+                found.move_line_ids.write({'quantity': quantity, 'picked': True})
+                continue
+            if not found.picked:
+                found._do_unreserve()
             found.write({'move_line_ids': [Command.create(dict(move_line(product, lot, quantity, source, target, company), picking_id=record.id))], 'picked': True})
+    open_moves.filtered(lambda m: not m.picked)._do_unreserve()
     options = {'skip_backorder': True, 'skip_sms': True}
     if not event.get('partial'):
         options['picking_ids_not_to_backorder'] = record.ids

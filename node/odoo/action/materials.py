@@ -20,6 +20,15 @@ def material(event):
     return product, lot_of(product, event['lot']) if event.get('lot') else env['stock.lot']
 
 
+def reserved_for(line, product, lot, source, quantity):
+    """Whether one line is reserved for a move, and what is consumed is of it: the line then becomes what was used, which costs Odoo a fraction of
+    giving it back and taking it anew."""
+    kept = line.move_line_ids
+    if line.picked or len(kept) != 1 or kept.lot_id != lot or kept.location_id != source:
+        return False
+    return line.product_uom == product.uom_id and kept.product_uom_id == product.uom_id and product.uom_id.compare(quantity, kept.quantity) <= 0
+
+
 def consume(event):
     orders = parts(event['order'])
     if not orders:
@@ -33,14 +42,17 @@ def consume(event):
         return consume_late(event, orders, product, lot, quantity)
     source = location(event, event['location']) if event.get('location') else order.location_src_id
     line = component(event, order, product)
-    if not line.picked:
-        line._do_unreserve()
     before = line.product_uom._compute_quantity(line.quantity, product.uom_id, rounding_method='HALF-UP') if line.picked else 0.0
     # What the plant reports is what was used: completing the order does not add to it by the bill of materials.
-    line.write({'manual_consumption': True, 'move_line_ids': [Command.create({
-        'product_id': product.id, 'product_uom_id': product.uom_id.id, 'quantity': quantity, 'lot_id': lot.id,
-        'location_id': source.id, 'location_dest_id': line.location_dest_id.id, 'company_id': order.company_id.id, 'picked': True})]})
-    line.write({'picked': True})
+    if reserved_for(line, product, lot, source, quantity):
+        line.write({'manual_consumption': True, 'quantity': quantity, 'picked': True})
+    else:
+        if not line.picked:
+            line._do_unreserve()
+        line.write({'manual_consumption': True, 'move_line_ids': [Command.create({
+            'product_id': product.id, 'product_uom_id': product.uom_id.id, 'quantity': quantity, 'lot_id': lot.id,
+            'location_id': source.id, 'location_dest_id': line.location_dest_id.id, 'company_id': order.company_id.id, 'picked': True})]})
+        line.write({'picked': True})
     after = line.product_uom._compute_quantity(line.quantity, product.uom_id, rounding_method='HALF-UP')
     if product.uom_id.compare(after, before + quantity) != 0 or not line.picked:
         raise UserError("Odoo left the consumption of %s in order %s at %s instead of %s." % (product.display_name, event['order'], after, before + quantity))

@@ -2,6 +2,7 @@ package odootest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,7 @@ type workload struct {
 
 // Bench compares applying with bare calls, type by type, in one run.
 func Bench(b *testing.B, target Target) {
-	for _, w := range workloads() {
+	for _, w := range slices.Concat(workloads(), floorWorkloads(), tradeWorkloads()) {
 		b.Run(w.name+"/plantmesh", func(b *testing.B) {
 			p := newPlant(b, target)
 			w.ready(p, b.N)

@@ -3,7 +3,6 @@ package odootest
 import (
 	"testing"
 
-	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -19,11 +18,7 @@ func (p *plant) material(item, lot, quantity string) *manufacturingv1.ShippedMat
 
 func transfersGoThroughTransit(t *testing.T, target Target) {
 	p := newPlant(t, target)
-	code := "W" + p.code()
-	if _, err := p.client.Create(t.Context(), "stock.warehouse", map[string]any{"name": "Plant " + p.tag, "code": code}); err != nil {
-		t.Fatal(err)
-	}
-	p.applier = p.newApplier(func(c *odoo.Config) { c.Sites = map[string]odoo.Site{"plant-b": {Warehouse: code}} })
+	p.otherWarehouse()
 	p.count("IT", "", "10")
 	p.count("LT", p.name("L1"), "6")
 	item, lots := p.product(p.name("IT")), p.product(p.name("LT"))
