@@ -29,6 +29,7 @@ type evidence struct {
 	counts   *adminv1.ApplyCounts
 	parked   []*adminv1.ParkedSubject
 	journal  []odoo.Applied
+	outcomes []*eventv1.RecordedEvent // what hq told the mesh of what became of events
 	totals   odoo.Totals
 	orders   []odoo.Order
 
@@ -76,6 +77,10 @@ func gather(ctx context.Context, s *show, erp *odoo.Client) (*evidence, error) {
 		if e.atHQ[stream], err = readStream(ctx, s.cluster.sites[siteHQ].client, stream); err != nil {
 			return nil, fmt.Errorf("read %s at hq: %w", stream, err)
 		}
+	}
+	outcomes := plantmesh.StreamOf(siteHQ, odoo.OutcomeDomain)
+	if e.outcomes, err = readStream(ctx, s.cluster.sites[siteHQ].client, outcomes); err != nil {
+		return nil, fmt.Errorf("read %s: %w", outcomes, err)
 	}
 	return e, e.readERP(ctx, erp)
 }

@@ -18,10 +18,14 @@ import (
 var mustReachOdoo = map[protoreflect.FullName]bool{
 	proto.MessageName((*manufacturingv1.ProductionOrderReleased)(nil)): true,
 	proto.MessageName((*manufacturingv1.OperationReported)(nil)):       true,
+	proto.MessageName((*manufacturingv1.MaterialConsumed)(nil)):        true,
 	proto.MessageName((*manufacturingv1.ProductionCompleted)(nil)):     true,
+	proto.MessageName((*manufacturingv1.ProductionOrderClosed)(nil)):   true,
 	proto.MessageName((*manufacturingv1.ScrapReported)(nil)):           true,
 	proto.MessageName((*manufacturingv1.QualityHoldPlaced)(nil)):       true,
 	proto.MessageName((*manufacturingv1.QualityHoldReleased)(nil)):     true,
+	proto.MessageName((*manufacturingv1.DowntimeStarted)(nil)):         true,
+	proto.MessageName((*manufacturingv1.DowntimeEnded)(nil)):           true,
 }
 
 // checkERP looks for every event in Odoo: once, in order per subject, unless it is parked or of a type without effect; and
@@ -35,6 +39,7 @@ func (r *Report) checkERP(e *evidence) {
 		r.problem("parked: %s of %s, %d events: %s", p.GetSubject(), p.GetStream(), p.GetEvents(), p.GetReason())
 	}
 	r.checkJournal(e)
+	r.checkConfirmed(e)
 	if r.Parked > 0 {
 		return // the sums cannot be equal
 	}
@@ -72,6 +77,35 @@ func (r *Report) checkJournal(e *evidence) {
 	r.Lost += missing - min(missing, r.Parked)
 	if there != r.Applied {
 		r.problem("hq counted %d events applied, Odoo's journal holds %d of them", r.Applied, there)
+	}
+}
+
+// checkConfirmed counts the plants' events of which hq told, once, that they are in Odoo.
+func (r *Report) checkConfirmed(e *evidence) {
+	told := map[string]int{}
+	for _, recorded := range e.outcomes {
+		payload, err := plantmesh.Payload(recorded.GetEvent())
+		if err != nil {
+			r.problem("outcome %q: %v", recorded.GetEvent().GetId(), err)
+			continue
+		}
+		if p, ok := payload.(*manufacturingv1.ErpApplied); ok {
+			told[odoo.EventKey(p.GetEventSource(), p.GetEventId())]++
+		}
+	}
+	for _, events := range e.origin {
+		for _, recorded := range events {
+			n := told[odoo.EventKey(recorded.GetEvent().GetSource(), recorded.GetEvent().GetId())]
+			if n > 0 {
+				r.Confirmed++
+			}
+			if n > 1 {
+				r.problem("event %q: hq told %d times that it is in Odoo", recorded.GetEvent().GetId(), n)
+			}
+		}
+	}
+	if r.Confirmed != r.Applied {
+		r.problem("%d events are in Odoo, and hq told their plants of %d", r.Applied, r.Confirmed)
 	}
 }
 

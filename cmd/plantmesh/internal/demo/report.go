@@ -22,6 +22,7 @@ type Report struct {
 	Skipped    uint64 `json:"skipped"`    // rows that are nobody's event
 	Replicated uint64 `json:"replicated"` // events at hq
 	Applied    uint64 `json:"applied"`    // events whose effect is in Odoo
+	Confirmed  uint64 `json:"confirmed"`  // events whose plants were told so, in the stream hq/mesh
 	Ignored    uint64 `json:"ignored"`    // events of types without effect in Odoo
 	Parked     uint64 `json:"parked"`     // events that could not be applied, and those held back behind them
 	Lost       uint64 `json:"lost"`
@@ -105,7 +106,8 @@ func (r *Report) table(o Options, dir string) error {
 	line("redropped", r.Redropped, "rows of the file that was dropped twice: duplicates, all of them")
 	line("replicated", r.Replicated, fmt.Sprintf("events at hq; %d replicas over all sites verified against their origins", r.ReplicasVerified))
 	line("applied", r.Applied, "events whose effect is in Odoo")
-	line("no effect", r.Ignored, "events of types that do nothing in Odoo yet")
+	line("confirmed", r.Confirmed, "events whose plants were told so (ErpApplied)")
+	line("no effect", r.Ignored, "events of types that do nothing in Odoo")
 	line("parked", r.Parked, "events that Odoo refused, and those held back behind them")
 	line("lost", r.Lost, "")
 	line("doubled", r.Doubled, "")

@@ -9,12 +9,14 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/adapter"
 	"github.com/plantmesh/plantmesh/node/odoo"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
 // whole is a small input, and the evidence of a run in which all went well.
@@ -47,6 +49,7 @@ func whole(t *testing.T) (*input, *evidence) {
 			e.journal = append(e.journal, odoo.Applied{
 				Event: odoo.EventKey(r.GetEvent().GetSource(), r.GetEvent().GetId()), Stream: stream, Offset: plantmesh.Offset(r.GetOffset()), Subject: r.GetEvent().GetSubject(),
 			})
+			e.outcomes = append(e.outcomes, outcome(t, r))
 			e.counts.Applied++
 		}
 	}
@@ -62,6 +65,20 @@ func whole(t *testing.T) (*input, *evidence) {
 	}
 	e.totals = odoo.Totals{Entries: sums.Totals.Entries, Completed: sums.Totals.Completed, Rejected: sums.Totals.Rejected, Review: sums.Totals.Review}
 	return in, e
+}
+
+// outcome is what hq tells of an event that is in Odoo.
+func outcome(t *testing.T, r *eventv1.RecordedEvent) *eventv1.RecordedEvent {
+	t.Helper()
+	e := r.GetEvent()
+	told, err := plantmesh.NewEvent("//hq/odoo", "applied-"+e.GetId(), scenesBegin, &manufacturingv1.ErpApplied{
+		EventSource: e.GetSource(), EventId: e.GetId(), EventType: e.GetType(), EventSubject: e.GetSubject(), Stream: string(streamA), Incarnation: 1,
+		Offset: r.GetOffset(), SiteId: "plant-a", RecordModel: "mrp.production", RecordId: 1, RecordName: "WH/MO/1", ApplyTime: timestamppb.New(scenesBegin),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &eventv1.RecordedEvent{Event: told}
 }
 
 // produced is what Odoo says of the orders, split into two parts each as Odoo does now and then.
@@ -153,6 +170,14 @@ func TestVerdictSeesEveryFault(t *testing.T) {
 		"doubled in Odoo": {
 			func(e *evidence) { e.journal = append(e.journal, e.journal[0]) },
 			func(r *Report) bool { return r.Doubled == 1 },
+		},
+		"in Odoo, and nobody told": {
+			func(e *evidence) { e.outcomes = e.outcomes[1:] },
+			func(r *Report) bool { return len(r.Problems) == 1 },
+		},
+		"told twice": {
+			func(e *evidence) { e.outcomes = append(e.outcomes, e.outcomes[0]) },
+			func(r *Report) bool { return len(r.Problems) == 1 },
 		},
 		"reordered on the way": {
 			func(e *evidence) { e.atHQ[streamA][0], e.atHQ[streamA][1] = e.atHQ[streamA][1], e.atHQ[streamA][0] },
