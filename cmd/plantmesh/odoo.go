@@ -21,7 +21,7 @@ func newOdoo() *cobra.Command {
 		Long: `Set Odoo up for a node that faces it, check that all is there, and take it back. The node itself need not run. docs/odoo.md says what is
 made in Odoo, and what it is for.`,
 	}
-	group.AddCommand(newOdooProvision(), newOdooCheck(), newOdooTotals(), newOdooReconcile(), newOdooApprove())
+	group.AddCommand(newOdooProvision(), newOdooCheck(), newOdooAddon(), newOdooTotals(), newOdooReconcile(), newOdooApprove())
 	return group
 }
 

@@ -34,6 +34,7 @@ var connectorRights = []string{
 type Administrator struct {
 	client *Client
 	login  string
+	code   string // of Config
 	logger *slog.Logger
 }
 
@@ -47,7 +48,7 @@ func NewAdministrator(cfg Config, key, login string, logger *slog.Logger) (*Admi
 	if login == "" {
 		login = ConnectorLogin
 	}
-	return &Administrator{client: client, login: login, logger: logger}, nil
+	return &Administrator{client: client, login: login, code: cfg.Code, logger: logger}, nil
 }
 
 // Close drops idle connections.
@@ -65,7 +66,7 @@ func (a *Administrator) Provision(ctx context.Context, newKey bool) (done []Step
 }
 
 func (a *Administrator) provision(ctx context.Context, newKey, dry bool) ([]Step, string, error) {
-	p := &provisioner{client: a.client, logger: a.logger, dry: dry}
+	p := &provisioner{client: a.client, logger: a.logger, code: a.code, dry: dry}
 	if _, err := p.client.actions(ctx); err != nil { // before anything is made where nothing can be applied
 		return nil, "", err
 	}
@@ -74,8 +75,14 @@ func (a *Administrator) provision(ctx context.Context, newKey, dry bool) ([]Step
 		return p.steps, "", fmt.Errorf("group %q: %w", ConnectorGroup, err)
 	}
 	p.connector, p.planned = group, group == 0
-	if _, err := p.run(ctx); err != nil {
+	found, err := p.run(ctx)
+	if err != nil {
 		return p.steps, "", err
+	}
+	if found.addon != "" {
+		if err := a.removeActions(ctx, p); err != nil {
+			return p.steps, "", err
+		}
 	}
 	key, err := a.user(ctx, p, group, newKey)
 	if err != nil {
@@ -178,29 +185,6 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		return "", nil
 	}
 	return a.key(ctx, id)
-}
-
-// endKeys is code that ends the API keys of a user which are plantmesh's.
-const endKeys = "user = env['res.users'].browse(%d)\nenv['res.users.apikeys'].sudo().search([('user_id', '=', user.id), ('name', '=', 'plantmesh')]).unlink()\n"
-
-// key makes an API key for a user, in place of earlier ones. Odoo has no call for that, but lets the code of an administrator's action do it.
-func (a *Administrator) key(ctx context.Context, user int64) (string, error) {
-	model, err := a.client.reference(ctx, "base.model_res_users")
-	if err != nil {
-		return "", err
-	}
-	major, err := a.client.major(ctx)
-	if err != nil {
-		return "", err
-	}
-	code := fmt.Sprintf(endKeys+"action = {'key': env['res.users.apikeys'].with_user(user).sudo()._generate(None, 'plantmesh', False)}\n", user)
-	var made struct {
-		Key string `json:"key"`
-	}
-	if err := a.client.runOnce(ctx, model, "plantmesh: API key", called(major, code), &made); err != nil {
-		return "", fmt.Errorf("API key: %w: make one as that user under Preferences, Account Security, New API Key", err)
-	}
-	return made.Key, nil
 }
 
 // Journal counts the events that the database remembers as applied. Without it, an event that comes again is applied again.

@@ -29,7 +29,7 @@ type Applier struct {
 	calls, splits atomic.Uint64
 
 	preparing sync.Mutex
-	actions   atomic.Pointer[[]int64] // ids of the server actions; nil until prepared
+	executor  atomic.Pointer[executor] // nil until prepared
 
 	mu      sync.Mutex // guards what follows
 	version string
@@ -41,7 +41,7 @@ type Status struct {
 	URL, Database string
 	ServerVersion string // empty until it answered
 	Problem       string // what keeps the applier from working; empty if nothing
-	Calls         uint64 // of the server action
+	Calls         uint64 // that applied events
 	Splits        uint64 // calls whose events had to be applied one by one, since one of them was refused
 }
 
@@ -76,7 +76,7 @@ func (a *Applier) Reader() *Reader { return NewReader(a.client) }
 func (a *Applier) Prepare(ctx context.Context) error {
 	a.preparing.Lock()
 	defer a.preparing.Unlock()
-	if a.actions.Load() != nil {
+	if a.executor.Load() != nil {
 		return nil
 	}
 	err := a.prepare(ctx)
@@ -92,7 +92,7 @@ func (a *Applier) prepare(ctx context.Context) error {
 	a.mu.Lock()
 	a.version = version
 	a.mu.Unlock()
-	ids, err := a.provision(ctx)
+	found, err := a.provision(ctx)
 	if err != nil {
 		return blockedOr(err)
 	}
@@ -100,19 +100,19 @@ func (a *Applier) prepare(ctx context.Context) error {
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return blockedOr(err)
 	}
-	a.actions.Store(&ids)
+	a.executor.Store(&found)
 	return nil
 }
 
-// provision brings Odoo's database to what applying needs, if it may, and returns the ids of the server actions.
-func (a *Applier) provision(ctx context.Context) ([]int64, error) {
+// provision brings Odoo's database to what applying needs, if it may, and returns what applies events there.
+func (a *Applier) provision(ctx context.Context) (executor, error) {
 	if a.cfg.Provision != ProvisionNever {
-		ids, err := (&provisioner{client: a.client, logger: a.logger}).runAlone(ctx)
+		found, err := (&provisioner{client: a.client, logger: a.logger, code: a.cfg.Code}).runAlone(ctx)
 		if !forbidden(err) {
-			return ids, err
+			return found, err
 		}
 	}
-	return a.client.ready(ctx) // an administrator did it before, as it should be
+	return a.client.ready(ctx, a.cfg.Code) // an administrator did it before, as it should be
 }
 
 // missingWarehouses finds every warehouse that the mapping names and Odoo does not have.
@@ -158,7 +158,7 @@ func (a *Applier) Apply(ctx context.Context, d consumer.Delivery) (Result, error
 	if !ok {
 		return Result{}, consumer.ErrIgnored
 	}
-	if a.actions.Load() == nil {
+	if a.executor.Load() == nil {
 		if err := a.Prepare(ctx); err != nil {
 			return Result{}, err
 		}
@@ -209,24 +209,23 @@ func (a *Applier) send(ctx context.Context, jobs []*job) ([]Result, error) {
 	for i, j := range jobs {
 		batch.Events[i] = j.effect
 	}
-	ids := a.actions.Load()
-	if ids == nil {
+	executor := a.executor.Load()
+	if executor == nil {
 		return nil, errors.New("a server action is gone from Odoo, and made anew by the next attempt")
 	}
 	a.calls.Add(1)
 	var answer struct {
 		Results []Result `json:"results"`
 	}
-	args := Args{"ids": []int64{(*ids)[jobs[0].action]}, "context": map[string]any{"mesh": batch}}
-	if err := a.client.Call(ctx, "ir.actions.server", "run", args, &answer); err != nil {
+	if err := executor.run(ctx, a.client, jobs[0].action, batch, &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.Results) != len(jobs) {
-		return nil, fmt.Errorf("the server action answered %d of %d events", len(answer.Results), len(jobs))
+		return nil, fmt.Errorf("Odoo answered %d of %d events", len(answer.Results), len(jobs))
 	}
 	for _, r := range answer.Results {
 		if r.Status != StatusApplied && r.Status != StatusDuplicate {
-			return nil, fmt.Errorf("the server action answered status %q", r.Status)
+			return nil, fmt.Errorf("Odoo answered status %q", r.Status)
 		}
 	}
 	return answer.Results, nil
@@ -244,7 +243,7 @@ func (a *Applier) judge(ctx context.Context, err error) error {
 		a.note(nil)
 		return nil
 	case refused(err) && a.actionIsGone(ctx, err):
-		a.actions.Store(nil) // the next attempt makes it anew
+		a.executor.Store(nil) // the next attempt makes it anew
 		return err
 	case refused(err):
 		a.note(nil)
@@ -252,7 +251,7 @@ func (a *Applier) judge(ctx context.Context, err error) error {
 	}
 	var failed *Error
 	if errors.As(err, &failed) && failed.Class == Configuration {
-		a.actions.Store(nil) // the action may be gone: look again
+		a.executor.Store(nil) // the action or the add-on may be gone: look again
 	}
 	err = blockedOr(err)
 	a.note(err)
@@ -265,12 +264,8 @@ func (a *Applier) actionIsGone(ctx context.Context, err error) bool {
 	if !errors.As(err, &failed) || failed.Status != http.StatusNotFound {
 		return false
 	}
-	ids := a.actions.Load()
-	if ids == nil {
-		return true
-	}
-	n, err := a.client.Count(ctx, "ir.actions.server", []any{[]any{"id", "in", *ids}})
-	return err == nil && n < len(*ids)
+	executor := a.executor.Load()
+	return executor == nil || executor.gone(ctx, a.client)
 }
 
 // blockedOr marks an error that no retry mends as consumer.ErrBlocked, with what to do.

@@ -162,13 +162,17 @@ func (c *checker) login(ctx context.Context, user int64) string {
 
 // setup looks at what provisioning makes.
 func (c *checker) setup(ctx context.Context) {
-	ids, err := c.client.ready(ctx)
+	found, err := c.client.ready(ctx, c.cfg.Code)
 	if err != nil {
 		c.bad("setup", "%v", err)
 		return
 	}
-	c.good("setup", "%d server actions of version %d are in place", len(ids), actionVersion)
-	switch n, err := c.client.countIndexes(ctx, ids[0]); {
+	if found.addon != "" {
+		c.good("setup", "events are applied by the add-on %s, which has the version of this node, %d", AddonModule, actionVersion)
+	} else {
+		c.good("setup", "events are applied by server actions; all %d of version %d are in place", len(found.actions), actionVersion)
+	}
+	switch n, err := found.countIndexes(ctx, c.client); {
 	case err != nil:
 		c.bad("setup", "count indexes: %v", err)
 	case n != len(uniqueIndexes):
@@ -177,9 +181,8 @@ func (c *checker) setup(ctx context.Context) {
 		c.good("setup", "the unique indexes are in place")
 	}
 	for i, a := range Actions() {
-		args := Args{"ids": []int64{ids[i]}, "context": map[string]any{"mesh": Batch{Create: []string{}, Events: []Effect{}}}}
-		if err := c.client.Call(ctx, "ir.actions.server", "run", args, nil); err != nil {
-			c.bad("setup", "server action %q does not run: %v", a.Name, err)
+		if err := found.run(ctx, c.client, i, Batch{Create: []string{}, Events: []Effect{}}, nil); err != nil {
+			c.bad("setup", "%q does not run: %v", a.Name, err)
 		}
 	}
 }

@@ -29,6 +29,13 @@ const (
 	ProvisionNever = "never"
 )
 
+// Values of Config.Code.
+const (
+	CodeAuto    = "auto"    // the add-on where the database has it, server actions where not
+	CodeActions = "actions" // server actions
+	CodeAddon   = "addon"   // the add-on, and nothing else
+)
+
 // Defaults of [Config].
 const (
 	DefaultConcurrency = 2
@@ -53,6 +60,9 @@ type Config struct {
 
 	// Provision is auto or never: whether the node makes what it needs in Odoo when it starts, if its key may.
 	Provision string `yaml:"provision"`
+
+	// Code is auto, actions or addon: where the code that applies events is in Odoo.
+	Code string `yaml:"code"`
 
 	// Concurrency is how many calls run in Odoo at once. Keep it below Odoo's workers: more only wait there.
 	Concurrency int `yaml:"concurrency"`
@@ -85,6 +95,7 @@ func Default() Config {
 	return Config{
 		API:         APIAuto,
 		Provision:   ProvisionAuto,
+		Code:        CodeAuto,
 		Concurrency: DefaultConcurrency, Batch: DefaultBatch, Quarantine: DefaultQuarantine,
 		CreateMissing: []string{CreateOrders, CreateLots},
 	}
@@ -108,6 +119,9 @@ func (c Config) Validate() error {
 	}
 	if c.Provision != ProvisionAuto && c.Provision != ProvisionNever {
 		fault("odoo.provision %q: must be %s or %s", c.Provision, ProvisionAuto, ProvisionNever)
+	}
+	if !slices.Contains([]string{CodeAuto, CodeActions, CodeAddon}, c.Code) {
+		fault("odoo.code %q: must be %s, %s or %s", c.Code, CodeAuto, CodeActions, CodeAddon)
 	}
 	keys := 0
 	for _, s := range []string{c.APIKey, c.APIKeyFile, c.APIKeyEnv} {

@@ -162,8 +162,8 @@ func (p *provisioner) register(ctx context.Context, a Action, id int64, silent b
 	if err != nil || have[a.Name] == (registration{id, a.fingerprint()}) || !silent && !p.step(ctx, "change", "register of server actions: %q", a.Name) {
 		return err
 	}
-	context := map[string]any{"mesh": map[string]any{"register": map[string]any{"name": a.Name, "action": id, "fingerprint": a.fingerprint()}}}
-	if err := p.client.Call(ctx, "ir.actions.server", "run", Args{"ids": []int64{id}, "context": context}, nil); err != nil {
+	entry := map[string]any{"register": map[string]any{"name": a.Name, "action": id, "fingerprint": a.fingerprint()}}
+	if err := (executor{actions: []int64{id}}).run(ctx, p.client, 0, entry, nil); err != nil {
 		return fmt.Errorf("register server action %q: %w", a.Name, err)
 	}
 	return nil
@@ -177,7 +177,7 @@ func (p *provisioner) indexes(ctx context.Context, production int64, wanted []Ac
 			if strings.TrimSpace(one.Code) != strings.TrimSpace(a.Code) {
 				continue
 			}
-			if n, err := p.client.countIndexes(ctx, one.ID); err != nil || n == len(uniqueIndexes) {
+			if n, err := (executor{actions: []int64{one.ID}}).countIndexes(ctx, p.client); err != nil || n == len(uniqueIndexes) {
 				return err
 			}
 		}
@@ -185,27 +185,9 @@ func (p *provisioner) indexes(ctx context.Context, production int64, wanted []Ac
 	if !p.step(ctx, "create", "unique indexes on %s and %s", ModelFence, ModelApplied) {
 		return nil
 	}
-	var result setupResult
-	if err := p.client.runOnce(ctx, production, "plantmesh: indexes", indexCode(), &result); err != nil {
-		return fmt.Errorf("create unique indexes: %w", err)
-	}
-	if result.Indexes != len(uniqueIndexes) {
-		return &setupError{fmt.Sprintf("Odoo made %d of %d unique indexes", result.Indexes, len(uniqueIndexes))}
-	}
-	return nil
-}
-
-// setupResult is what actions say of the setup.
-type setupResult struct {
-	Indexes int `json:"indexes"`
-}
-
-// countIndexes has a server action count the unique indexes that are there.
-func (c *Client) countIndexes(ctx context.Context, action int64) (int, error) {
-	var found setupResult
-	asked := map[string]any{"mesh": map[string]any{"indexes": uniqueIndexes}}
-	err := c.Call(ctx, "ir.actions.server", "run", Args{"ids": []int64{action}, "context": asked}, &found)
-	return found.Indexes, err
+	return madeIndexes(func(made *setupResult) error {
+		return p.client.runOnce(ctx, production, "plantmesh: indexes", indexCode(), made)
+	})
 }
 
 // runOnce makes a server action on a model, runs it, and removes it again.

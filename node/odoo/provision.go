@@ -21,11 +21,13 @@ func (s Step) String() string { return s.Action + " " + s.What }
 type provisioner struct {
 	client *Client
 	logger *slog.Logger
+	code   string // of Config
 	dry    bool
 	steps  []Step
 
 	connector int64 // group whose users, beside administrators, may run the actions; 0: there is none
 	planned   bool  // a dry run would make that group
+	addon     bool  // the add-on applies events, so nothing is made for server actions
 }
 
 // step notes what is to be done; false if it is only to be said.
@@ -38,16 +40,39 @@ func (p *provisioner) step(ctx context.Context, action, format string, args ...a
 	return !p.dry
 }
 
-// run does what is missing and returns the ids of the server actions, in the order of Actions.
-func (p *provisioner) run(ctx context.Context) ([]int64, error) {
+// run does what is missing and returns what applies events.
+func (p *provisioner) run(ctx context.Context) (executor, error) {
 	if _, err := p.client.actions(ctx); err != nil { // before anything is made where nothing can be applied
-		return nil, err
+		return executor{}, err
 	}
+	addon, has, err := p.client.addon(ctx, p.code)
+	if err != nil {
+		return executor{}, err
+	}
+	p.addon = has
+	models, err := p.records(ctx)
+	if err != nil {
+		return executor{}, err
+	}
+	if p.addon {
+		return addon, p.addonIndexes(ctx, addon)
+	}
+	ids, err := p.actions(ctx, models["mrp.production"])
+	return executor{actions: ids}, err
+}
+
+// schema is what the way in which events are applied needs.
+func (p *provisioner) schema() []model {
+	return slices.DeleteFunc(schema(), func(m model) bool { return p.addon && m.name == ModelRegister })
+}
+
+// records makes models, fields and access to them, and returns the models' ids.
+func (p *provisioner) records(ctx context.Context) (map[string]int64, error) {
 	models, err := p.models(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range schema() {
+	for _, m := range p.schema() {
 		if m.own && models[m.name] == 0 {
 			if models[m.name], err = p.makeModel(ctx, m); err != nil {
 				return nil, err
@@ -57,19 +82,16 @@ func (p *provisioner) run(ctx context.Context) ([]int64, error) {
 	if err := p.fields(ctx, models); err != nil {
 		return nil, err
 	}
-	if err := p.access(ctx, models); err != nil {
-		return nil, err
-	}
-	return p.actions(ctx, models["mrp.production"])
+	return models, p.access(ctx, models)
 }
 
 // runAlone is run without an administrator's word on who works with Odoo: the connector's group keeps its right, if it is there.
-func (p *provisioner) runAlone(ctx context.Context) ([]int64, error) {
+func (p *provisioner) runAlone(ctx context.Context) (executor, error) {
 	var found []struct {
 		ID int64 `json:"id"`
 	}
 	if err := p.client.SearchRead(ctx, "res.groups", []any{[]any{"name", "=", ConnectorGroup}}, []string{"id"}, 1, &found); err != nil {
-		return nil, err
+		return executor{}, err
 	}
 	if len(found) > 0 {
 		p.connector = found[0].ID
@@ -80,7 +102,7 @@ func (p *provisioner) runAlone(ctx context.Context) ([]int64, error) {
 // models finds the ids of the models the schema names.
 func (p *provisioner) models(ctx context.Context) (map[string]int64, error) {
 	var names []string
-	for _, m := range schema() {
+	for _, m := range p.schema() {
 		names = append(names, m.name)
 	}
 	var found []struct {
@@ -94,7 +116,7 @@ func (p *provisioner) models(ctx context.Context) (map[string]int64, error) {
 	for _, m := range found {
 		ids[m.Model] = m.ID
 	}
-	for _, m := range schema() {
+	for _, m := range p.schema() {
 		if !m.own && !m.optional && ids[m.name] == 0 {
 			return nil, &setupError{fmt.Sprintf("Odoo has no model %s: install the app Manufacturing in this database", m.name)}
 		}
@@ -138,7 +160,7 @@ func (p *provisioner) fields(ctx context.Context, models map[string]int64) error
 		have[f.Model+"."+f.Name] = true
 	}
 	var missing []map[string]any
-	for _, m := range schema() {
+	for _, m := range p.schema() {
 		for _, f := range m.fields {
 			if models[m.name] == 0 || have[m.name+"."+f.name] {
 				continue // its app is not installed, or a dry run has not made its model
@@ -169,7 +191,7 @@ func keys(m map[string]int64) []string {
 
 // access lets every internal user read plantmesh's own models; only the server actions write them.
 func (p *provisioner) access(ctx context.Context, models map[string]int64) error {
-	for _, m := range schema() {
+	for _, m := range p.schema() {
 		if !m.own {
 			continue
 		}

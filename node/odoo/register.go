@@ -41,8 +41,8 @@ func (c *Client) registered(ctx context.Context) (map[string]registration, error
 	return all, nil
 }
 
-// ready returns the ids of the server actions, for a node that does not set Odoo up. The error says who may.
-func (c *Client) ready(ctx context.Context) ([]int64, error) {
+// registeredActions returns the ids of the server actions, for a node that does not set Odoo up. The error says who may.
+func (c *Client) registeredActions(ctx context.Context) ([]int64, error) {
 	have, err := c.registered(ctx)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,8 @@ func (c *Client) ready(ctx context.Context) ([]int64, error) {
 	for i, a := range wanted {
 		switch known, ok := have[a.Name]; {
 		case !ok:
-			return nil, &setupError{fmt.Sprintf("Odoo lacks the server action %q, and this node does not make it: run `plantmesh odoo provision` with an administrator's key", a.Name)}
+			return nil, &setupError{fmt.Sprintf("Odoo lacks the server action %q, and this node does not make it: run `plantmesh odoo provision` with an administrator's key; a company that allows no code in server actions "+
+				"installs the add-on (`plantmesh odoo addon`)", a.Name)}
 		case known.fingerprint != a.fingerprint():
 			return nil, &setupError{fmt.Sprintf("the server action %q in Odoo is not the one that this node brings, and this node does not change it: run `plantmesh odoo provision` "+
 				"of this version with an administrator's key", a.Name)}

@@ -14,22 +14,9 @@ func (a *Administrator) Removal(ctx context.Context) ([]Step, error) { return a.
 func (a *Administrator) Remove(ctx context.Context) ([]Step, error) { return a.remove(ctx, false) }
 
 func (a *Administrator) remove(ctx context.Context, dry bool) ([]Step, error) {
-	p := &provisioner{client: a.client, logger: a.logger, dry: dry}
-	have, err := p.installed(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range slices.Sorted(maps.Keys(have)) {
-		for _, one := range have[name] {
-			if _, err := ActionVersion(one.Code); err != nil {
-				continue // somebody's own
-			}
-			if p.step(ctx, "remove", "server action %q", name) {
-				if err := a.unlink(ctx, "ir.actions.server", one.ID); err != nil {
-					return p.steps, err
-				}
-			}
-		}
+	p := &provisioner{client: a.client, logger: a.logger, code: a.code, dry: dry}
+	if err := a.removeActions(ctx, p); err != nil {
+		return p.steps, err
 	}
 	if err := a.removeModels(ctx, p); err != nil {
 		return p.steps, err
@@ -44,12 +31,33 @@ func (a *Administrator) unlink(ctx context.Context, model string, ids ...int64) 
 	return nil
 }
 
+// removeActions removes the server actions that plantmesh made, and the register of them.
+func (a *Administrator) removeActions(ctx context.Context, p *provisioner) error {
+	have, err := p.installed(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		for _, one := range have[name] {
+			if _, err := ActionVersion(one.Code); err != nil {
+				continue // somebody's own
+			}
+			if p.step(ctx, "remove", "server action %q", name) {
+				if err := a.unlink(ctx, "ir.actions.server", one.ID); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return a.removeOwn(ctx, p, ModelRegister)
+}
+
 // removeModels takes fields off Odoo's models, and removes plantmesh's own.
 func (a *Administrator) removeModels(ctx context.Context, p *provisioner) error {
 	ours := map[string]bool{}
 	var own []string
 	for _, m := range schema() {
-		if m.own {
+		if m.own && m.name != ModelRegister { // which goes with the actions
 			own = append(own, m.name)
 		}
 		for _, f := range m.fields {
@@ -75,11 +83,16 @@ func (a *Administrator) removeModels(ctx context.Context, p *provisioner) error 
 			return err
 		}
 	}
+	return a.removeOwn(ctx, p, own...)
+}
+
+// removeOwn removes models of plantmesh's own, where they are.
+func (a *Administrator) removeOwn(ctx context.Context, p *provisioner, names ...string) error {
 	var models []struct {
 		ID    int64  `json:"id"`
 		Model string `json:"model"`
 	}
-	if err := a.client.SearchRead(ctx, "ir.model", []any{[]any{"model", "in", own}}, []string{"model"}, 0, &models); err != nil {
+	if err := a.client.SearchRead(ctx, "ir.model", []any{[]any{"model", "in", names}}, []string{"model"}, 0, &models); err != nil {
 		return err
 	}
 	for _, m := range models {
@@ -135,12 +148,4 @@ func (a *Administrator) removeUser(ctx context.Context, p *provisioner) error {
 		return a.unlink(ctx, "res.groups", groups[0].ID)
 	}
 	return nil
-}
-
-func (a *Administrator) endKeys(ctx context.Context, user int64) error {
-	model, err := a.client.reference(ctx, "base.model_res_users")
-	if err != nil {
-		return err
-	}
-	return a.client.runOnce(ctx, model, "plantmesh: API keys", fmt.Sprintf(endKeys+"action = {}\n", user), nil)
 }

@@ -103,7 +103,7 @@ func schema() []model {
 // uniqueIndexes are made in SQL: manual fields cannot be unique.
 var uniqueIndexes = []string{"x_mesh_fence_x_key_unique", "x_mesh_applied_x_event_unique"}
 
-// indexCode runs once in Odoo.
+// indexCode runs once in Odoo, in an action or in the add-on.
 func indexCode() string {
 	return fmt.Sprintf(`# plantmesh indexes
 env.cr.execute("CREATE UNIQUE INDEX IF NOT EXISTS %[1]s ON x_mesh_fence (x_key)")

@@ -15,6 +15,9 @@ const (
 	lastRun      = 19 // the one that the contract runs on
 )
 
+// NewestVersion of Odoo is the one that plantmesh is written for.
+const NewestVersion = lastRun
+
 // difference is what an older Odoo calls otherwise. All of plantmesh is written for the newest.
 type difference struct {
 	since int    // first version that has it as plantmesh writes it
@@ -37,6 +40,7 @@ var differences = []difference{
 	{19, "a move is named", regexp.MustCompile(`'origin': reason, 'reference': reason`), `'origin': reason, 'name': reason`},
 	{19, "a move of a picking is named", regexp.MustCompile(`'origin': record\.origin, 'picking_id'`), `'name': record.name, 'origin': record.origin, 'picking_id'`},
 	{19, "unit of a purchase line", regexp.MustCompile(`'product_uom_id': unit\(line\[`), `'product_uom': unit(line[`},
+	{19, "groups of a user, and what they imply", regexp.MustCompile(`\ball_group_ids\b`), `groups_id`},
 	{19, "groups of a user", regexp.MustCompile(`^group_ids$`), `groups_id`},
 	{18, "goods that are kept in stock", regexp.MustCompile(`'type': 'consu', 'is_storable': True`), `'detailed_type': 'product'`},
 	{18, "goods that are tracked", regexp.MustCompile(`'tracking': tracking, 'is_storable': True`), `'tracking': tracking, 'detailed_type': 'product'`},

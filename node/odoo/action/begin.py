@@ -1,5 +1,5 @@
-# Applies plantmesh events in Odoo. It is the code of a server action that plantmesh provisions and keeps up to date:
-# change it in node/odoo/action/, not in Odoo.
+# Applies plantmesh events in Odoo. It is the code of a server action that plantmesh provisions and keeps up to date, or
+# of the add-on plantmesh_connector: change it in node/odoo/action/, not in Odoo.
 #
 # One call is one transaction. It carries events in env.context['mesh']; for each of them the fence row of its stream
 # and subject is locked, an event that was applied before is answered as a duplicate, otherwise its effect is made, its

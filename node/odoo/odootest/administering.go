@@ -150,13 +150,49 @@ func strangerMayNotForge(t *testing.T, target Target) {
 	if err := client.Call(t.Context(), "mrp.production", "has_access", odoo.Args{"ids": []int64{}, "operation": "write"}, &may); err != nil || !may {
 		t.Fatalf("the planner may change manufacturing orders: %t, %v", may, err)
 	}
-	for _, a := range odoo.Actions() {
-		ours := p.read("ir.actions.server", where("name", a.Name), "id")
-		args := odoo.Args{"ids": []int64{id(ours[0]["id"])}, "context": map[string]any{"mesh": map[string]any{"events": []any{}}}}
+	for _, run := range p.runsOfCode() {
 		var failed *odoo.Error
-		if err := client.Call(t.Context(), "ir.actions.server", "run", args, nil); !errors.As(err, &failed) || failed.Class != odoo.Configuration {
-			t.Errorf("a planner runs %q: %v, want it forbidden", a.Name, err)
+		if err := client.Call(t.Context(), run.model, run.method, run.args, nil); !errors.As(err, &failed) || failed.Class != odoo.Configuration {
+			t.Errorf("a planner calls %s/%s %v: %v, want it forbidden", run.model, run.method, run.args, err)
 		}
+	}
+}
+
+// run is a call that has some of plantmesh's code run in Odoo.
+type run struct {
+	model, method string
+	args          odoo.Args
+}
+
+// runsOfCode are calls that would have each part's code run, and in the add-on what else it has.
+func (p *plant) runsOfCode() (all []run) {
+	p.t.Helper()
+	batch := map[string]any{"events": []any{}}
+	if p.target.Code != odoo.CodeAddon {
+		for _, a := range odoo.Actions() {
+			ours := p.one("ir.actions.server", where("name", a.Name), "id")
+			all = append(all, run{"ir.actions.server", "run", odoo.Args{"ids": []int64{id(ours["id"])}, "context": map[string]any{"mesh": batch}}})
+		}
+		return all
+	}
+	addon, err := odoo.AddonFor(odoo.NewestVersion)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, a := range odoo.Actions() {
+		args := odoo.Args{"part": strings.TrimPrefix(a.Name, "plantmesh: apply "), "batch": batch, "fingerprint": addon.Fingerprint}
+		all = append(all, run{odoo.AddonModel, "apply", args})
+	}
+	return append(all, p.administration()...)
+}
+
+// administration is what the add-on does for administrators alone.
+func (p *plant) administration() []run {
+	user := id(p.one("res.users", where("login", odoo.ConnectorLogin), "id")["id"])
+	return []run{
+		{odoo.AddonModel, "setup", nil},
+		{odoo.AddonModel, "make_key", odoo.Args{"user": user}},
+		{odoo.AddonModel, "end_keys", odoo.Args{"user": user}},
 	}
 }
 
@@ -171,6 +207,10 @@ func connectorApplies(t *testing.T, target, connector Target) {
 	p.apply(&manufacturingv1.SupplierChanged{SupplierId: p.name("SU"), Name: "Steel " + p.tag})
 	p.inStock(p.product(p.name("IT")), "Stock", "12")
 	client := connector.open(t)
+	if target.Code == odoo.CodeAddon {
+		connectorRunsTheAddon(t, p, client)
+		return
+	}
 	actions := p.read("ir.actions.server", where("name", odoo.Actions()[0].Name), "id")
 	if err := client.Write(t.Context(), "ir.actions.server", []int64{id(actions[0]["id"])}, map[string]any{"code": "action = {}"}); err == nil {
 		t.Error("the connector's user may change the server actions")
@@ -187,4 +227,23 @@ func connectorApplies(t *testing.T, target, connector Target) {
 		t.Errorf("upgrade: %v, %v", steps, err)
 	}
 	p.complete(p.name("WO"), "1", true)
+}
+
+// connectorRunsTheAddon: the connector's user has the add-on apply events, as the code that it asks for, and administer nothing; nor does an
+// administrator have it make keys of people.
+func connectorRunsTheAddon(t *testing.T, p *plant, client *odoo.Client) {
+	p.noActions()
+	forbidden := func(by *odoo.Client, who string, r run) {
+		t.Helper()
+		var failed *odoo.Error
+		if err := by.Call(t.Context(), r.model, r.method, r.args, nil); !errors.As(err, &failed) || failed.Class != odoo.Configuration {
+			t.Errorf("%s calls %s/%s %v: %v, want it forbidden", who, r.model, r.method, r.args, err)
+		}
+	}
+	for _, r := range p.administration() {
+		forbidden(client, "the connector's user", r)
+	}
+	forbidden(client, "the connector's user", run{odoo.AddonModel, "apply", odoo.Args{"part": "stock", "batch": map[string]any{"events": []any{}}, "fingerprint": "another"}})
+	person := id(p.one("res.users", where("login", "admin"), "id")["id"])
+	forbidden(p.client, "an administrator", run{odoo.AddonModel, "make_key", odoo.Args{"user": person}})
 }

@@ -17,14 +17,30 @@ func provisioningIsRepeatable(t *testing.T, target Target) {
 			t.Fatal(err)
 		}
 	}
+	for _, model := range []string{odoo.ModelFence, odoo.ModelApplied, odoo.ModelHold} {
+		p.one("ir.model", where("model", model), "name")
+	}
+	if target.Code == odoo.CodeAddon {
+		p.noActions()
+		return
+	}
+	p.one("ir.model", where("model", odoo.ModelRegister), "name")
 	for _, ours := range odoo.Actions() {
 		action := p.one("ir.actions.server", where("name", ours.Name), "code")
 		if code, _ := action["code"].(string); strings.TrimSpace(code) != strings.TrimSpace(ours.Code) {
 			t.Errorf("the code of %q in Odoo is not this node's", ours.Name)
 		}
 	}
-	for _, model := range []string{odoo.ModelFence, odoo.ModelApplied, odoo.ModelHold, odoo.ModelRegister} {
-		p.one("ir.model", where("model", model), "name")
+}
+
+// noActions: there is no code of plantmesh in the database.
+func (p *plant) noActions() {
+	p.t.Helper()
+	if rows := p.read("ir.actions.server", []any{[]any{"name", "=like", "plantmesh: %"}}, "name"); len(rows) != 0 {
+		p.t.Errorf("there are server actions: %v", rows)
+	}
+	if rows := p.read("ir.model", where("model", odoo.ModelRegister), "id"); len(rows) != 0 {
+		p.t.Error("there is a register of server actions")
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/odoo"
 )
 
-// broken is how a proxy treats a request that runs a server action.
+// broken is how a proxy treats a request that has the code run.
 type broken struct {
 	name    string
 	applied bool // the request reaches Odoo, and is carried out there
@@ -51,7 +51,7 @@ var faults = []broken{
 	{"the connection is reset after Odoo has committed", true, reset},
 }
 
-// faultyLine is a proxy before a target that breaks requests which run server actions, one fault after the other, once it is armed.
+// faultyLine is a proxy before a target that breaks requests which have the code run, one fault after the other, once it is armed.
 func faultyLine(t *testing.T, target Target) (server *httptest.Server, arm func(list ...broken), left func() int) {
 	upstream, err := url.Parse(target.URL)
 	if err != nil {

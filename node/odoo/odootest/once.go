@@ -88,7 +88,7 @@ func concurrentCopies(t *testing.T, target Target) {
 	p.once(d)
 }
 
-// lostReply puts a proxy between that swallows the reply of the first action with an event that it sees succeed.
+// lostReply puts a proxy between that swallows the reply of the first call with an event that it sees succeed.
 func lostReply(t *testing.T, target Target) {
 	upstream, err := url.Parse(target.URL)
 	if err != nil {
@@ -126,7 +126,13 @@ func lostReply(t *testing.T, target Target) {
 	p.once(d)
 }
 
-// runsAction is the header of a request that runs a server action, whichever API it comes by.
+// RunsCode tells whether a request has the code that applies events run, wherever that is in Odoo, and whichever API the request comes by.
+func RunsCode(path string, body []byte) bool {
+	return strings.HasSuffix(path, "/ir.actions.server/run") || bytes.Contains(body, []byte(`"ir.actions.server","run"`)) ||
+		strings.HasSuffix(path, "/"+odoo.AddonModel+"/apply") || bytes.Contains(body, []byte(`"`+odoo.AddonModel+`","apply"`))
+}
+
+// runsAction is the header of a request that has the code run.
 const runsAction = "X-Runs-Action"
 
 func markActions(next http.Handler) http.Handler {
@@ -136,7 +142,7 @@ func markActions(next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if strings.HasSuffix(r.URL.Path, "ir.actions.server/run") || bytes.Contains(body, []byte(`"ir.actions.server","run"`)) {
+		if RunsCode(r.URL.Path, body) {
 			r.Header.Set(runsAction, "yes")
 		}
 		next.ServeHTTP(w, r)

@@ -24,6 +24,8 @@ type Target struct {
 	API   string // how to speak with it; empty: as the server's version asks for
 	Login string // of the user that the key is of
 
+	Code string // where the code that applies events is; empty: as the database has it
+
 	Connector string // key of the user that applies; empty: Key, which prepares and reads in any case
 }
 
@@ -41,10 +43,11 @@ func (t Target) Provision(test *testing.T) Target {
 	return t
 }
 
-// FromEnvironment is the real Odoo that ODOO_URL, ODOO_DB, ODOO_API_KEY and ODOO_LOGIN (without it: admin) name, spoken to as ODOO_API says. It skips the test where they are not set.
+// FromEnvironment is the real Odoo that ODOO_URL, ODOO_DB, ODOO_API_KEY and ODOO_LOGIN (without it: admin) name, spoken to as ODOO_API says,
+// where the code is as ODOO_CODE says. It skips the test where they are not set.
 func FromEnvironment(t testing.TB) Target {
 	t.Helper()
-	target := Target{URL: os.Getenv("ODOO_URL"), Database: os.Getenv("ODOO_DB"), Key: os.Getenv("ODOO_API_KEY"), API: os.Getenv("ODOO_API"), Login: cmp.Or(os.Getenv("ODOO_LOGIN"), "admin")}
+	target := Target{URL: os.Getenv("ODOO_URL"), Database: os.Getenv("ODOO_DB"), Key: os.Getenv("ODOO_API_KEY"), API: os.Getenv("ODOO_API"), Code: os.Getenv("ODOO_CODE"), Login: cmp.Or(os.Getenv("ODOO_LOGIN"), "admin")}
 	if target.URL == "" || target.Database == "" || target.Key == "" {
 		t.Skip("NOT RUN against a real Odoo: set ODOO_URL, ODOO_DB and ODOO_API_KEY (deploy/dev/odoo-up prints them)")
 	}
@@ -65,7 +68,7 @@ func FreshFromEnvironment(t *testing.T) Target {
 func (t Target) Config() odoo.Config {
 	c := odoo.Default()
 	c.URL, c.Database, c.APIKey, c.Login, c.CreateMissing = t.URL, t.Database, t.Key, t.Login, odoo.CreateAll()
-	c.API = cmp.Or(t.API, odoo.APIAuto)
+	c.API, c.Code = cmp.Or(t.API, odoo.APIAuto), cmp.Or(t.Code, odoo.CodeAuto)
 	return c
 }
 

@@ -7,13 +7,14 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/plantmesh/plantmesh/node/odoo/odootest"
 )
 
-// fault is what becomes of one call that runs a server action.
+// fault is what becomes of one call that has events applied.
 type fault struct {
 	reaches bool                      // Odoo carries the call out
 	during  func()                    // runs beside the call
@@ -98,7 +99,7 @@ func (l *line) next(action bool) (cut bool, f *fault) {
 }
 
 func (l *line) carry(w http.ResponseWriter, r *http.Request) {
-	action := strings.HasSuffix(r.URL.Path, "/ir.actions.server/run")
+	action := odootest.RunsCode(r.URL.Path, nil)
 	cut, f := l.next(action)
 	if cut {
 		reset(w)

@@ -66,6 +66,7 @@ func newSites(t *testing.T, target odootest.Target, l *line, m *model, warehouse
 			}
 			c.Subscriptions = []config.Subscription{{From: "plant-*", Streams: []string{"*"}}}
 			o := odoo.Default()
+			o.Code = target.Config().Code
 			o.URL, o.Database, o.APIKey, o.CreateMissing, o.Sites = l.URL, target.Database, cmp.Or(target.Connector, target.Key), odoo.CreateAll(), map[string]odoo.Site{}
 			for plant, code := range warehouses {
 				o.Sites[string(plant)] = odoo.Site{Warehouse: code}
