@@ -40,7 +40,7 @@ type applier struct {
 	kinds []odoo.EffectKind // that the action makes
 }
 
-func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (any, error) {
+func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (map[string]any, error) {
 	var context struct {
 		Mesh *struct {
 			odoo.Batch

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/plantmesh/plantmesh/node/odoo"
 )
 
 // call is one request in its transaction.
@@ -38,6 +40,9 @@ var anyModel = map[string]signature{
 var oneModel = map[string]signature{
 	"res.users/context_get":           {run: func(*call, *table, *request) (any, error) { return map[string]any{"lang": "en_US", "uid": 2}, nil }},
 	"ir.actions.server/run":           {onRecords: true, run: (*call).runAction},
+	odoo.AddonModel + "/version":      {run: (*call).addonVersion},
+	odoo.AddonModel + "/setup":        {run: (*call).addonSetup},
+	odoo.AddonModel + "/apply":        {required: []string{"part", "batch", "fingerprint"}, run: (*call).addonApply},
 	"mrp.production/button_mark_done": {onRecords: true, run: (*call).buttonMarkDone},
 	"stock.scrap/action_validate":     {onRecords: true, run: (*call).actionValidate},
 }

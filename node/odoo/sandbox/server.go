@@ -21,7 +21,8 @@ type Server struct {
 
 	mu     sync.Mutex // one transaction at a time
 	store  store
-	nextMO int // number of the last manufacturing order
+	nextMO int    // number of the last manufacturing order
+	addon  *addon // nil: it is not installed
 
 	faults faults
 }
