@@ -8,7 +8,7 @@ BENCHTIME ?= 1s
 SEEDS ?= 300
 FIRST ?= 0
 
-.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-odoo-log test-odoo-kill test-jaeger
+.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-odoo-addon test-odoo-log test-odoo-kill test-jaeger
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -84,6 +84,12 @@ test-odoo: ## the contract suite on a real Odoo 19, over both APIs or that of OD
 	  env=$$(deploy/dev/odoo-up clone setup) && eval "$$env" && export ODOO_FRESH_DB=$$ODOO_DB && \
 	  env=$$(deploy/dev/odoo-up clone contract) && eval "$$env"; \
 	fi && $(GO) test -count=1 -p 1 ./node/odoo/...
+
+test-odoo-addon: ## the contract suite on a real Odoo 19 that has the add-on in place of server actions, over JSON-2 or that of ODOO_API (Debian, root)
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"; ODOO_PORT=8169 deploy/dev/odoo-up halt' EXIT && $(GO) run ./cmd/plantmesh odoo addon --out "$$dir" && chmod -R a+rX "$$dir" && \
+	  export ODOO_ADDONS=$$dir ODOO_PORT=8169 ODOO_CODE=addon ODOO_API=$${ODOO_API:-json2} && deploy/dev/odoo-up halt && \
+	  env=$$(deploy/dev/odoo-up clone addon_setup) && eval "$$env" && export ODOO_FRESH_DB=$$ODOO_DB && \
+	  env=$$(deploy/dev/odoo-up clone addon) && eval "$$env" && $(GO) test -count=1 -timeout 20m ./node/odoo/odootest
 
 test-odoo-log: ## a factory's real log, from an empty Odoo 19 on, against its known answers (Debian, root, ../shared/data); PLANTMESH_LOG_ORDERS=40 for a part
 	env=$$(deploy/dev/odoo-up clone log) && eval "$$env" && ODOO_LOG_DB=$$ODOO_DB $(GO) test -count=1 -timeout 60m -v ./cmd/plantmesh/internal/reallog

@@ -221,11 +221,11 @@ func (a *Applier) send(ctx context.Context, jobs []*job) ([]Result, error) {
 		return nil, err
 	}
 	if len(answer.Results) != len(jobs) {
-		return nil, fmt.Errorf("Odoo answered %d of %d events", len(answer.Results), len(jobs))
+		return nil, fmt.Errorf("odoo answered %d of %d events", len(answer.Results), len(jobs))
 	}
 	for _, r := range answer.Results {
 		if r.Status != StatusApplied && r.Status != StatusDuplicate {
-			return nil, fmt.Errorf("Odoo answered status %q", r.Status)
+			return nil, fmt.Errorf("odoo answered status %q", r.Status)
 		}
 	}
 	return answer.Results, nil

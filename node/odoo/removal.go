@@ -13,6 +13,15 @@ func (a *Administrator) Removal(ctx context.Context) ([]Step, error) { return a.
 // Remove takes everything back that provisioning made. Records of the business stay: orders, moves, products, postings.
 func (a *Administrator) Remove(ctx context.Context) ([]Step, error) { return a.remove(ctx, false) }
 
+// Remains says what Remove leaves for a person to take away; empty if nothing.
+func (a *Administrator) Remains(ctx context.Context) (string, error) {
+	_, has, err := a.client.loadedAddon(ctx)
+	if err != nil || !has {
+		return "", err
+	}
+	return fmt.Sprintf("the add-on %s stays installed, and does nothing by itself: uninstall it in Odoo under Apps, then take its folder out of Odoo's addons path", AddonModule), nil
+}
+
 func (a *Administrator) remove(ctx context.Context, dry bool) ([]Step, error) {
 	p := &provisioner{client: a.client, logger: a.logger, code: a.code, dry: dry}
 	if err := a.removeActions(ctx, p); err != nil {

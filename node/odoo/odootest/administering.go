@@ -82,6 +82,9 @@ func RunSetup(t *testing.T, target Target) {
 	if left, err := admin.Removal(t.Context()); err != nil || len(left) != 0 {
 		t.Errorf("left to remove: %v, %v", left, err)
 	}
+	if remains, err := admin.Remains(t.Context()); err != nil || (remains != "") != (target.Code == odoo.CodeAddon) {
+		t.Errorf("after the removal remains %q, %v", remains, err)
+	}
 	keysEnd(t, target, admin, key)
 	if _, err := admin.Remove(t.Context()); err != nil {
 		t.Error(err)
