@@ -161,44 +161,6 @@ func strangerMayNotForge(t *testing.T, target Target) {
 	}
 }
 
-// run is a call that has some of plantmesh's code run in Odoo.
-type run struct {
-	model, method string
-	args          odoo.Args
-}
-
-// runsOfCode are calls that would have each part's code run, and in the add-on what else it has.
-func (p *plant) runsOfCode() (all []run) {
-	p.t.Helper()
-	batch := map[string]any{"events": []any{}}
-	if p.target.Code != odoo.CodeAddon {
-		for _, a := range odoo.Actions() {
-			ours := p.one("ir.actions.server", where("name", a.Name), "id")
-			all = append(all, run{"ir.actions.server", "run", odoo.Args{"ids": []int64{id(ours["id"])}, "context": map[string]any{"mesh": batch}}})
-		}
-		return all
-	}
-	addon, err := odoo.AddonFor(odoo.NewestVersion)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, a := range odoo.Actions() {
-		args := odoo.Args{"part": strings.TrimPrefix(a.Name, "plantmesh: apply "), "batch": batch, "fingerprint": addon.Fingerprint}
-		all = append(all, run{odoo.AddonModel, "apply", args})
-	}
-	return append(all, p.administration()...)
-}
-
-// administration is what the add-on does for administrators alone.
-func (p *plant) administration() []run {
-	user := id(p.one("res.users", where("login", odoo.ConnectorLogin), "id")["id"])
-	return []run{
-		{odoo.AddonModel, "setup", nil},
-		{odoo.AddonModel, "make_key", odoo.Args{"user": user}},
-		{odoo.AddonModel, "end_keys", odoo.Args{"user": user}},
-	}
-}
-
 // connectorApplies: the connector's user may do what the effects need, and may not set Odoo up.
 func connectorApplies(t *testing.T, target, connector Target) {
 	p := newPlant(t, target)
@@ -230,23 +192,4 @@ func connectorApplies(t *testing.T, target, connector Target) {
 		t.Errorf("upgrade: %v, %v", steps, err)
 	}
 	p.complete(p.name("WO"), "1", true)
-}
-
-// connectorRunsTheAddon: the connector's user has the add-on apply events, as the code that it asks for, and administer nothing; nor does an
-// administrator have it make keys of people.
-func connectorRunsTheAddon(t *testing.T, p *plant, client *odoo.Client) {
-	p.noActions()
-	forbidden := func(by *odoo.Client, who string, r run) {
-		t.Helper()
-		var failed *odoo.Error
-		if err := by.Call(t.Context(), r.model, r.method, r.args, nil); !errors.As(err, &failed) || failed.Class != odoo.Configuration {
-			t.Errorf("%s calls %s/%s %v: %v, want it forbidden", who, r.model, r.method, r.args, err)
-		}
-	}
-	for _, r := range p.administration() {
-		forbidden(client, "the connector's user", r)
-	}
-	forbidden(client, "the connector's user", run{odoo.AddonModel, "apply", odoo.Args{"part": "stock", "batch": map[string]any{"events": []any{}}, "fingerprint": "another"}})
-	person := id(p.one("res.users", where("login", "admin"), "id")["id"])
-	forbidden(p.client, "an administrator", run{odoo.AddonModel, "make_key", odoo.Args{"user": person}})
 }

@@ -33,17 +33,6 @@ func provisioningIsRepeatable(t *testing.T, target Target) {
 	}
 }
 
-// noActions: there is no code of plantmesh in the database.
-func (p *plant) noActions() {
-	p.t.Helper()
-	if rows := p.read("ir.actions.server", []any{[]any{"name", "=like", "plantmesh: %"}}, "name"); len(rows) != 0 {
-		p.t.Errorf("there are server actions: %v", rows)
-	}
-	if rows := p.read("ir.model", where("model", odoo.ModelRegister), "id"); len(rows) != 0 {
-		p.t.Error("there is a register of server actions")
-	}
-}
-
 func unknownKeyBlocks(t *testing.T, target Target) {
 	p := newPlant(t, target)
 	a := p.newApplier(func(c *odoo.Config) { c.APIKey = "0000000000000000000000000000000000000000" })
