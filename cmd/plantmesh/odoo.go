@@ -47,8 +47,8 @@ func newOdooProvision() *cobra.Command {
 	var f provisioning
 	cmd := &cobra.Command{
 		Use: "provision", Short: "Make what the node needs in Odoo, and the user that it works as", Args: cobra.NoArgs,
-		Long: `Make what the node needs in Odoo: models, fields, indexes, server actions (none, if the add-on is to apply events: odoo.code), a group with the rights that applying events needs and no others, and
-a user in it, with an API key. It takes the key of an administrator (a user with the right Settings), which it does not keep. It shows what it
+		Long: `Make what the node needs in Odoo: models, fields, indexes, server actions (none where the add-on applies events: odoo.code), a group
+with the rights that applying events needs and no others, and a user in it, with an API key. It takes the key of an administrator (a user with the right Settings), which it does not keep. It shows what it
 will do, and asks first. It can be run again: it does what is missing, and brings an older version up to date. --remove takes all of it back;
 orders, moves, products and postings stay.`,
 		Example: `  plantmesh odoo provision --admin-key-env ODOO_ADMIN_KEY --write-key odoo.key
