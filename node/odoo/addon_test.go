@@ -3,6 +3,7 @@ package odoo_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -134,14 +135,17 @@ func TestAddonThatDoesNotFitIsRefusedWithWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	has := func(version int) string {
+		return fmt.Sprintf("version %d, this node brings %d", version, addon.Version)
+	}
 	for name, c := range map[string]struct {
 		version     int
 		fingerprint string
 		says        []string
 	}{
 		"none":        {0, "", []string{"does not have plantmesh_connector installed", "plantmesh odoo addon"}},
-		"older":       {addon.Version - 1, "x", []string{"version 3, this node brings 4", "plantmesh odoo addon"}},
-		"newer":       {addon.Version + 1, "x", []string{"version 5, this node brings 4", "upgrade this node"}},
+		"older":       {addon.Version - 1, "x", []string{has(addon.Version - 1), "plantmesh odoo addon"}},
+		"newer":       {addon.Version + 1, "x", []string{has(addon.Version + 1), "upgrade this node"}},
 		"other files": {addon.Version, "x", []string{"not the files", "plantmesh odoo addon"}},
 	} {
 		f := newAddonFixture(t)
