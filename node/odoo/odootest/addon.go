@@ -2,9 +2,11 @@ package odootest
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/plantmesh/plantmesh/node/consumer"
 	"github.com/plantmesh/plantmesh/node/odoo"
 )
 
@@ -25,6 +27,42 @@ func connectorRunsTheAddon(t *testing.T, p *plant, client *odoo.Client) {
 	forbidden(client, "the connector's user", run{odoo.AddonModel, "apply", odoo.Args{"part": "stock", "batch": map[string]any{"events": []any{}}, "fingerprint": "another"}})
 	person := id(p.one("res.users", where("login", "admin"), "id")["id"])
 	forbidden(p.client, "an administrator", run{odoo.AddonModel, "make_key", odoo.Args{"user": person}})
+	switchBetweenActionsAndAddon(t, p)
+}
+
+// switchBetweenActionsAndAddon: either way knows what was applied by the other, and going back to the add-on leaves no code in the database.
+func switchBetweenActionsAndAddon(t *testing.T, p *plant) {
+	provision := func(code string) []odoo.Step {
+		t.Helper()
+		cfg := p.target.Config()
+		cfg.Code = code
+		admin, err := odoo.NewAdministrator(cfg, p.target.Key, "", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer admin.Close()
+		steps, _, err := admin.Provision(t.Context(), false)
+		if err != nil {
+			t.Fatalf("set up for %s: %v", code, err)
+		}
+		return steps
+	}
+	d := p.apply(p.setup(p.name("WO-SWITCH")))
+	provision(odoo.CodeActions)
+	again := func(code string) {
+		t.Helper()
+		a := p.newApplier(func(c *odoo.Config) { c.Code = code })
+		if err := a.Handle(t.Context(), d); !errors.Is(err, consumer.ErrDuplicate) {
+			t.Errorf("again by %s: %v, want ErrDuplicate", code, err)
+		}
+	}
+	again(odoo.CodeActions)
+	if steps := provision(odoo.CodeAddon); len(steps) != len(odoo.Actions())+1 {
+		t.Errorf("back to the add-on it did %v, want the actions and their register removed", steps)
+	}
+	again(odoo.CodeAddon)
+	p.once(d)
+	p.noActions()
 }
 
 // run is a call that has some of plantmesh's code run in Odoo.
