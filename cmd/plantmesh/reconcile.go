@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -91,9 +90,9 @@ func (f *reconciling) show(cmd *cobra.Command, report reconcile.Report) error {
 func (f *reconciling) print(w io.Writer, r reconcile.Report) error {
 	switch {
 	case f.asJSON:
-		return writeJSON(w, r)
+		return r.WriteJSON(w)
 	case f.asCSV:
-		return writeDifferences(w, r)
+		return r.WriteCSV(w)
 	}
 	t := newTable(w, fmt.Sprintf("COMPARED AT %s, %d EVENTS WAIT FOR ODOO", r.End.Format(time.RFC3339), r.Waiting), "KIND", "RECORDS", "DIFFERENCES")
 	for _, c := range r.Compared {
@@ -104,7 +103,7 @@ func (f *reconciling) print(w io.Writer, r reconcile.Report) error {
 	}
 	t = newTable(w, "DIFFERENCES", "KIND", "SITE", "SUBJECT", "FIELD", "MESH", "ODOO", "GAP", "UNIT", "LIKELY CAUSE", "EVENTS", "PROPOSAL")
 	for _, d := range r.Differences {
-		t.row(d.Kind, d.Site, d.Subject, d.Field, d.Mesh, d.Odoo, d.Gap, d.Unit, d.Cause, strings.Join(d.Events, ", "), proposalOf(d))
+		t.row(d.Kind, d.Site, d.Subject, d.Field, d.Mesh, d.Odoo, d.Gap, d.Unit, d.Cause, strings.Join(d.Events, ", "), d.ProposalID())
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -114,21 +113,4 @@ func (f *reconciling) print(w io.Writer, r reconcile.Report) error {
 		t.row(c.Site, c.Subject, c.Time.Format(time.RFC3339), c.Known, c.Counted, c.Gap, c.Unit, c.Event)
 	}
 	return t.flush()
-}
-
-func writeDifferences(w io.Writer, r reconcile.Report) error {
-	out := csv.NewWriter(w)
-	rows := [][]string{{"kind", "site", "subject", "field", "mesh", "odoo", "gap", "unit", "cause", "events", "proposal"}}
-	for _, d := range r.Differences {
-		rows = append(rows, []string{d.Kind, d.Site, d.Subject, d.Field, d.Mesh, d.Odoo, d.Gap, d.Unit, d.Cause, strings.Join(d.Events, " "), proposalOf(d)})
-	}
-	return out.WriteAll(rows)
-}
-
-// proposalOf is the id of a difference's proposal; nothing if there is none.
-func proposalOf(d reconcile.Difference) string {
-	if d.Proposal == nil {
-		return ""
-	}
-	return d.Proposal.ID
 }
