@@ -94,7 +94,7 @@ func (e *erp) closing(run func(context.Context) error) func(context.Context) err
 	}
 }
 
-// compared is the last comparison with Odoo since the start.
+// compared is the last comparison with Odoo.
 func (e *erp) compared() (reconcile.Report, bool) {
 	if e == nil || e.compare == nil {
 		return reconcile.Report{}, false

@@ -19,6 +19,9 @@ import (
 // compareBytes is how much of a stream a comparison reads at once.
 const compareBytes = 4 << 20
 
+// reconcileOwner owns the last comparison's part of the derived database.
+const reconcileOwner = "reconcile"
+
 // newReconciler compares the mesh with Odoo at the times that the configuration says; nil if it says none.
 func newReconciler(cfg config.Config, disk *stores, c *consumer.Consumer, client *odoo.Client, differences func(kind string, n int), logger *slog.Logger) (*reconcile.Scheduled, error) {
 	schedule, err := cfg.ReconcileSchedule()
@@ -29,7 +32,11 @@ func newReconciler(cfg config.Config, disk *stores, c *consumer.Consumer, client
 	r := reconcile.Reconciliation{
 		Site: site, Config: *cfg.Odoo, Node: &ownNode{log: disk.log, consumer: c}, Odoo: odoo.NewReader(client), Tolerance: cfg.Odoo.Reconcile.Tolerances(),
 	}
-	return &reconcile.Scheduled{Compare: r.Run, Schedule: schedule, Site: site, Log: disk.log, Differences: differences, Approve: cfg.Odoo.Reconcile.Approvals(), Logger: logger}, nil
+	s := &reconcile.Scheduled{
+		Compare: r.Run, Schedule: schedule, Site: site, Log: disk.log, Differences: differences, Approve: cfg.Odoo.Reconcile.Approvals(),
+		State: disk.state.Owner(reconcileOwner), Logger: logger,
+	}
+	return s, s.Recall()
 }
 
 // ownNode is this node, as a comparison asks it. It serves one at a time.

@@ -7,7 +7,7 @@ import (
 )
 
 // Gaps looks for differences between the mesh and the ERP: one condition for each kind of records, however many they are. last is the last
-// comparison since the start, if there was one.
+// comparison, if there was one.
 func Gaps(last func() (reconcile.Report, bool)) Source { return gaps{last} }
 
 type gaps struct {
@@ -37,7 +37,7 @@ func (g gaps) Conditions() (all []Condition) {
 	return all
 }
 
-// Ended: a comparison since the start found none of this kind.
+// Ended: the last comparison found none of this kind.
 func (g gaps) Ended(o Open) (bool, string) {
 	r, compared := g.last()
 	if !compared {

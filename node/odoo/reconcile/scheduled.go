@@ -40,13 +40,17 @@ type Scheduled struct {
 	Differences func(kind string, n int)
 	// Approve is up to which quantity a correction is approved by itself, by the code of its unit.
 	Approve map[string]*apd.Decimal
-	Logger  *slog.Logger
+	// State keeps the last result over a restart.
+	State  *storage.Owner
+	Logger *slog.Logger
 
-	mu   sync.Mutex
-	last *Report // guarded by mu: since the start
+	mu      sync.Mutex // guards what follows
+	last    *Report
+	next    time.Time
+	problem string
 }
 
-// Last is the last result since the start; ok is false before the first.
+// Last is the last result, of an earlier run too; ok is false before the first.
 func (s *Scheduled) Last() (r Report, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,8 +62,9 @@ func (s *Scheduled) Last() (r Report, ok bool) {
 
 // Run compares when it is time to, until ctx ends. What could not be compared, or not be recorded, is tried again soon.
 func (s *Scheduled) Run(ctx context.Context) error {
-	at := s.Schedule.Next(time.Now())
+	at, problem := s.Schedule.Next(time.Now()), ""
 	for {
+		s.note(at, problem)
 		wait := time.NewTimer(time.Until(at))
 		select {
 		case <-wait.C:
@@ -68,10 +73,12 @@ func (s *Scheduled) Run(ctx context.Context) error {
 			return nil
 		}
 		at = s.Schedule.Next(time.Now())
+		problem = ""
 		if err := s.compare(ctx); err != nil && ctx.Err() == nil {
 			if again := time.Now().Add(retryAfter); again.Before(at) {
 				at = again
 			}
+			problem = err.Error()
 			s.Logger.Warn("the mesh could not be compared with Odoo", "error", err, "next", at)
 		}
 	}
@@ -92,9 +99,16 @@ func (s *Scheduled) compare(ctx context.Context) error {
 		s.Logger.Warn("the mesh and Odoo do not agree", "differences", len(report.Differences))
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.last = &report
-	return nil
+	s.mu.Unlock()
+	return s.keep(report)
+}
+
+// note says when the next comparison is due, and what became of the one before.
+func (s *Scheduled) note(next time.Time, problem string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next, s.problem = next, problem
 }
 
 func (s *Scheduled) record(ctx context.Context, r Report) error {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/mesh"
@@ -80,6 +81,17 @@ func (r *record) failing() error {
 	return r.fault
 }
 
+// newState is a part of a derived database that has nothing yet.
+func newState(t *testing.T) *storage.Owner {
+	t.Helper()
+	state, err := storage.OpenState("state", storage.Options{Mesh: "test", Site: "hq", FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = state.Close() })
+	return state.Owner("reconcile")
+}
+
 func TestMeshIsComparedWhenItIsTimeToAndSoonAfterAFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		schedule, err := mesh.ParseSchedule("0 5 * * *", time.Minute, "")
@@ -89,8 +101,9 @@ func TestMeshIsComparedWhenItIsTimeToAndSoonAfterAFault(t *testing.T) {
 		log := &record{others: map[string]string{}}
 		erp := &record{}
 		counts := map[string]int{}
+		state := newState(t)
 		s := &reconcile.Scheduled{
-			Schedule: schedule, Site: "hq", Log: log, Logger: slog.New(slog.DiscardHandler), Differences: func(kind string, n int) { counts[kind] = n },
+			State: state, Schedule: schedule, Site: "hq", Log: log, Logger: slog.New(slog.DiscardHandler), Differences: func(kind string, n int) { counts[kind] = n },
 			Approve: map[string]*apd.Decimal{"C62": apd.New(1, 0)},
 			Compare: func(context.Context) (reconcile.Report, error) {
 				now := time.Now()
@@ -118,6 +131,9 @@ func TestMeshIsComparedWhenItIsTimeToAndSoonAfterAFault(t *testing.T) {
 		}
 		erp.fail(errors.New("no route to Odoo"))
 		until(at(5, 2))
+		if now := s.Status(); now.Problem != "no route to Odoo" || !now.Next.Equal(at(5, 5)) {
+			t.Errorf("after a fault: %+v", now)
+		}
 		erp.fail(nil)
 		log.fail(errors.New("disk full"))
 		until(at(5, 7))
@@ -136,6 +152,16 @@ func TestMeshIsComparedWhenItIsTimeToAndSoonAfterAFault(t *testing.T) {
 		}
 		if last, ok := s.Last(); !ok || len(last.Differences) != 300 {
 			t.Errorf("last %t with %d differences", ok, len(last.Differences))
+		}
+		if now := s.Status(); now.Problem != "" || !now.Next.Equal(at(5, 0).AddDate(0, 0, 1)) {
+			t.Errorf("after a result: due %v, %q", now.Next, now.Problem)
+		}
+		again := &reconcile.Scheduled{State: state}
+		if err := again.Recall(); err != nil {
+			t.Fatal(err)
+		}
+		if last, ok := again.Last(); !ok || len(last.Differences) != 300 || !last.End.Equal(times[0].Add(time.Second)) || last.Differences[1].ProposalID() != "correction-7" {
+			t.Errorf("after a restart: %t, %d differences of %v", ok, len(last.Differences), last.End)
 		}
 		until(at(5, 12).AddDate(0, 0, 1))
 		if events, times = log.completed(); len(events) != 2 || times[1].Equal(times[0]) {
