@@ -10,6 +10,7 @@ import (
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/consumer"
 	"github.com/plantmesh/plantmesh/node/odoo"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
 func readerReads(t *testing.T, target Target) {
@@ -88,5 +89,47 @@ func readerReads(t *testing.T, target Target) {
 	}
 	if found != 1 {
 		t.Errorf("%d orders, want 1", found)
+	}
+}
+
+func recordsAreFoundBySubject(t *testing.T, target Target) {
+	p := newPlant(t, target)
+	order, item, lot := p.name("WO"), p.name("ITEM"), p.name("LOT")
+	p.apply(&manufacturingv1.ItemChanged{ItemId: item, Name: "Valve", Kind: manufacturingv1.ItemKind_ITEM_KIND_STOCKED, Unit: "C62", Tracking: manufacturingv1.Tracking_TRACKING_LOT})
+	p.apply(&manufacturingv1.ProductionOrderReleased{OrderId: order, ItemId: item, Quantity: pieces("4"), LotId: lot})
+	p.apply(&manufacturingv1.ProductionCompleted{OrderId: order, ItemId: item, Quantity: pieces("1"), LotId: lot, Partial: true})
+	found, err := p.applier.Reader().Records(t.Context(), []string{"order/" + order, "item/" + item, "lot/" + lot, "order/" + p.name("NONE"), "asset/x", "nothing"})
+	if err != nil || len(found) != 3 {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	for subject, want := range map[string]odoo.Record{
+		"order/" + order: {Kind: "manufacturing order", Model: "mrp.production", Key: order, More: 1},
+		"item/" + item:   {Kind: "product", Model: "product.product", Key: item, Name: "Valve"},
+		"lot/" + lot:     {Kind: "lot or serial number", Model: "stock.lot", Key: lot, Name: lot},
+	} {
+		got := found[subject]
+		if got.ID == 0 || got.Name == "" {
+			t.Errorf("%s is %+v", subject, got)
+		}
+		if got.ID = 0; want.Name == "" {
+			got.Name = ""
+		}
+		if got != want {
+			t.Errorf("%s is %+v, want %+v", subject, got, want)
+		}
+	}
+	byOdoosName, err := p.applier.Reader().Records(t.Context(), []string{"order/" + found["order/"+order].Name})
+	if err != nil || byOdoosName["order/"+found["order/"+order].Name].ID != found["order/"+order].ID {
+		t.Errorf("by Odoo's own number: %v, %v", byOdoosName, err)
+	}
+	// Every kind can be asked for, with the rights that the connector has.
+	var subjects []string
+	for _, kind := range []string{
+		"order", "item", "lot", "unit", "bill-of-materials", "work-center", "supplier", "customer", "dimension", "posting", "demand", "purchase-order", "transfer", "shipment", "receipt",
+	} {
+		subjects = append(subjects, kind+"/"+p.name("NONE"))
+	}
+	if found, err = p.applier.Reader().Records(t.Context(), subjects); err != nil || len(found) != 0 {
+		t.Errorf("found %v, %v", found, err)
 	}
 }

@@ -107,6 +107,7 @@ func Run(t *testing.T, target Target) {
 		{"what may not be created is named with what to do", missingIsNamed},
 		{"a unit without counterpart is refused", unknownUnit},
 		{"the reader pages, adds up exactly and keeps order by subject", readerReads},
+		{"records are found by the subject of an event", recordsAreFoundBySubject},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, target) })
 	}
