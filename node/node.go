@@ -36,6 +36,7 @@ type Option func(*options)
 type options struct {
 	ready      func(net.Addr)
 	listener   net.Listener
+	http       net.Listener
 	dial       func(ctx context.Context, address string) (net.Conn, error)
 	processors []sdktrace.SpanProcessor
 	readers    []sdkmetric.Reader
@@ -46,6 +47,9 @@ func WithReady(ready func(net.Addr)) Option { return func(o *options) { o.ready 
 
 // WithListener serves on a listener instead of the configuration's address. The node closes it.
 func WithListener(l net.Listener) Option { return func(o *options) { o.listener = l } }
+
+// WithHTTPListener serves the console on a listener instead of the configuration's address. The node closes it.
+func WithHTTPListener(l net.Listener) Option { return func(o *options) { o.http = l } }
 
 // WithDial opens connections to peers in another way than TCP. TLS is laid over them.
 func WithDial(dial func(ctx context.Context, address string) (net.Conn, error)) Option {
@@ -150,6 +154,10 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 			OnJump: about.subscriptionJumped, OnRefused: about.refusedCall,
 		}, logger)
 	m.Register(server)
+	pages, err := newConsole(ctx, cfg, o.http, disk, server, readers, erp, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 
 	parts := []component{
 		{"server", func(ctx context.Context) error { return server.Run(ctx, listener, m.ReverseListener()) }},
@@ -161,6 +169,7 @@ func Run(ctx context.Context, cfg config.Config, logger *slog.Logger, opts ...Op
 	parts = append(parts, in.components()...)
 	parts = append(parts, erp.components()...)
 	parts = append(parts, about.components()...)
+	parts = append(parts, pages...)
 	logger.Info("node serves", "site", cfg.Site, "mesh", cfg.Mesh, "address", listener.Addr().String(), "version", Version, "start", time.Since(started))
 	if o.ready != nil {
 		o.ready(listener.Addr())

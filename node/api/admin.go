@@ -26,8 +26,13 @@ func newAdmin(cfg Config, parts Parts) *admin {
 	return &admin{cfg: cfg, parts: parts, verifying: make(chan struct{}, 1)}
 }
 
-// GetStatus collects the state of the node's parts; see the protocol.
+// GetStatus answers with the state of the node; see the protocol.
 func (a *admin) GetStatus(context.Context, *adminv1.GetStatusRequest) (*adminv1.GetStatusResponse, error) {
+	return a.status(), nil
+}
+
+// status collects the state of the node's parts.
+func (a *admin) status() *adminv1.GetStatusResponse {
 	self := a.cfg.Self
 	status := &adminv1.GetStatusResponse{
 		Node: &adminv1.Node{
@@ -44,7 +49,7 @@ func (a *admin) GetStatus(context.Context, *adminv1.GetStatusRequest) (*adminv1.
 	for _, fill := range a.parts.Status {
 		fill(status)
 	}
-	return status, nil
+	return status
 }
 
 // LatencyMessage writes a summary for the wire.

@@ -69,6 +69,7 @@ type Server struct {
 	grpc   *grpc.Server
 	guard  *guard
 	events *events
+	admin  *admin
 }
 
 // NewServer prepares a server.
@@ -89,9 +90,13 @@ func NewServer(cfg Config, parts Parts, logger *slog.Logger) *Server {
 	s.grpc = grpc.NewServer(options...)
 	s.events = &events{cfg: cfg, log: parts.Log, copies: parts.Copies, consumers: parts.Consumers, tracing: parts.Tracing, classOf: parts.ClassOf, onJump: parts.OnJump, latency: parts.Latency, logger: logger}
 	eventv1.RegisterEventServiceServer(s.grpc, s.events)
-	adminv1.RegisterAdminServiceServer(s.grpc, newAdmin(cfg, parts))
+	s.admin = newAdmin(cfg, parts)
+	adminv1.RegisterAdminServiceServer(s.grpc, s.admin)
 	return s
 }
+
+// Status is the state of the node, as AdminService answers it.
+func (s *Server) Status() *adminv1.GetStatusResponse { return s.admin.status() }
 
 // traced leaves out the greetings of peers, which come every few seconds and lead to nothing.
 func traced(call *stats.RPCTagInfo) bool {

@@ -15,8 +15,9 @@ type Config struct {
 	Site   string `yaml:"site"`   // name of this site
 	Region string `yaml:"region"` // its region
 
-	DataDir string `yaml:"data_dir"` // folder of the log and of what is derived from it
-	Listen  string `yaml:"listen"`   // host:port of the one port: clients and peers
+	DataDir string `yaml:"data_dir"`       // folder of the log and of what is derived from it
+	Listen  string `yaml:"listen"`         // host:port of the one port: clients and peers
+	HTTP    string `yaml:"http,omitempty"` // host:port of the console, on a loopback address; empty: none
 	TLS     TLS    `yaml:"tls"`
 
 	// Reach says whether others can dial this site: direct or outbound. Where they cannot, it opens a second connection to

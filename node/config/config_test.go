@@ -97,6 +97,7 @@ odoo: {url: "odoo", concurrency: 0, api_key: secret}
 telemetry: {otlp_endpoint: "127.0.0.1:4317", sample_ratio: 2}
 limits: {tail_bytes: 1, clock_skew: 1ms}
 advertise: nowhere
+http: 0.0.0.0:7480
 `)
 	if err == nil {
 		t.Fatal("no error")
@@ -108,6 +109,7 @@ advertise: nowhere
 		`adapters[1].pattern "["`, `adapters[1].name "mes": adapters[0] has this name too`, `odoo.url "odoo"`, "odoo.database", "odoo.concurrency 0",
 		`telemetry.otlp_endpoint "127.0.0.1:4317"`, "telemetry.sample_ratio 2", "limits.tail_bytes 1: must be 65536 or more",
 		"limits.clock_skew 1ms: must be 10ms or more", `advertise "nowhere": give host:port`,
+		`http "0.0.0.0:7480": the console has no login, so it is served on this machine only`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s:\n%v", want, err)
@@ -130,6 +132,20 @@ func TestOutboundSiteHasToNameAPeer(t *testing.T) {
 	}
 	if c, _, err := load(t, valid); err != nil || c.Reach != config.ReachDirect {
 		t.Errorf("reach %q by default, %v", c.Reach, err)
+	}
+}
+
+func TestConsoleIsOffUnlessAskedForAndServesThisMachineOnly(t *testing.T) {
+	if c := config.Default(); c.HTTP != "" {
+		t.Errorf("on at %q by default", c.HTTP)
+	}
+	for address, fine := range map[string]bool{
+		"127.0.0.1:7480": true, "[::1]:7480": true, "localhost:7480": true, "127.0.0.1:0": true,
+		":7480": false, "0.0.0.0:7480": false, "10.0.0.7:7480": false, "[::]:7480": false, "console.example:7480": false, "127.0.0.1": false, "7480": false,
+	} {
+		if _, _, err := load(t, valid+"http: \""+address+"\"\n"); (err == nil) != fine {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ func (c Config) validateIdentity(f *faults) {
 	if problem := addressProblem(c.Listen, true); problem != "" {
 		f.add("listen %q: %s", c.Listen, problem)
 	}
+	if problem := consoleProblem(c.HTTP); c.HTTP != "" && problem != "" {
+		f.add("http %q: %s", c.HTTP, problem)
+	}
 	for _, file := range []struct{ key, value string }{{"cert", c.TLS.Cert}, {"key", c.TLS.Key}, {"ca", c.TLS.CA}} {
 		if file.value == "" {
 			f.add("tls.%s: name the PEM file; `plantmesh init` makes it", file.key)
@@ -208,4 +211,17 @@ func addressProblem(address string, listen bool) string {
 		return "the host is missing: give host:port"
 	}
 	return ""
+}
+
+// consoleProblem says what is wrong with the console's address; empty if nothing. The console has no login, and shows what other sites let this one
+// have: it may be had from this machine only.
+func consoleProblem(address string) string {
+	if problem := addressProblem(address, true); problem != "" {
+		return problem
+	}
+	host, _, _ := net.SplitHostPort(address) // it has one, as was just seen
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return ""
+	}
+	return "the console has no login, so it is served on this machine only: give a loopback address, such as 127.0.0.1:7480, and put a proxy with a login, or an SSH tunnel, before it"
 }
