@@ -59,7 +59,7 @@ func TestConsoleShowsWhatTheNodeParkedWithOdoosWordsTheRecordAndTheEvent(t *test
 
 	link := "/parked/event?consumer=odoo&stream=hq%2Fproduction&subject=order%2FWO-1"
 	for path, wants := range map[string][]string{
-		"/":               {"<h1>hq</h1>", "of mesh test", `<span class="figure">1</span> events applied`, `<span class="figure">1</span> parked or held back`, "hq/production", "written here"},
+		"/":               {"<h1>hq</h1>", "of mesh test", `<span class="figure">1</span> applied`, `<span class="figure">1</span> parked or held back`, "hq/production", "written here"},
 		"/parked":         {"order/WO-1", "&lt;i&gt;none&lt;/i&gt;", strings.ReplaceAll(link, "&", "&amp;"), "Open WH/MO/", cfg.Odoo.URL + "/odoo/mrp.production/", "&#34;item_id&#34;: &#34;&lt;script&gt;", "plantmesh parked retry hq/production order/WO-1"},
 		link:              {"<h1>order/WO-1</h1>", "What Odoo said", "Manufacturing order", "plantmesh.manufacturing.v1.ProductionOrderReleased", "plantmesh parked discard hq/production order/WO-1 --offset 2 --reason &#39;THE REASON&#39;"},
 		"/reconciliation": {"No comparison is scheduled", "plantmesh odoo reconcile"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -107,11 +106,11 @@ func (o *office) park(orders ...string) {
 }
 
 // get is the answer to a request for this machine.
-func (o *office) get(path string) *http.Response {
+func (o *office) get(path string) *httptest.ResponseRecorder {
 	return o.ask(http.MethodGet, path, "127.0.0.1:7480")
 }
 
-func (o *office) ask(method, path, host string) *http.Response {
+func (o *office) ask(method, path, host string) *httptest.ResponseRecorder {
 	o.t.Helper()
 	c, err := console.New(o.sources, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -121,25 +120,16 @@ func (o *office) ask(method, path, host string) *http.Response {
 	r.Host = host
 	w := httptest.NewRecorder()
 	c.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func bodyOf(t *testing.T, answer *http.Response) string {
-	t.Helper()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
+	return w
 }
 
 // shows fails the test for what a page lacks, and for what no page may hold.
 func (o *office) shows(path string, wants ...string) string {
 	o.t.Helper()
 	answer := o.get(path)
-	body := bodyOf(o.t, answer)
-	if answer.StatusCode != http.StatusOK {
-		o.t.Errorf("%s: status %d", path, answer.StatusCode)
+	body := answer.Body.String()
+	if answer.Code != http.StatusOK {
+		o.t.Errorf("%s: status %d", path, answer.Code)
 	}
 	for _, want := range wants {
 		if !strings.Contains(body, want) {
@@ -154,7 +144,7 @@ func (o *office) shows(path string, wants ...string) string {
 
 func TestOverviewSaysWhatHasToBeLookedAtAndHowOdooStands(t *testing.T) {
 	o := newOffice(t)
-	o.shows("/", "No exception is open", `<span class="figure">12,345</span> events applied`, `<span class="figure">7</span> wait`, "not compared yet", "has been up for 3 h", "No other site is known")
+	o.shows("/", "No exception is open", `<span class="figure">12,345</span> applied`, `<span class="figure">7</span> waiting`, "not compared yet", "has been up for 3 h", "No other site is known")
 	o.status.Exceptions = []*adminv1.OpenException{{Kind: "subject-parked", About: "plant-a/production order/1", Summary: "It is parked: " + nasty, Action: "Correct it.", RaiseTime: timestamppb.Now()}}
 	o.status.Odoo.Problem = "no route to " + nasty
 	o.status.Members = []*adminv1.Member{{Site: "plant-a", State: adminv1.MemberState_MEMBER_STATE_DEAD, Reason: "it does not answer"}}
@@ -163,7 +153,7 @@ func TestOverviewSaysWhatHasToBeLookedAtAndHowOdooStands(t *testing.T) {
 	o.status.Confirmations = &adminv1.Confirmations{Waiting: 2, Overdue: 1}
 	o.status.Adapters = []*adminv1.Adapter{{Name: "mes", Total: &adminv1.ImportCounts{Read: 1000}, Problem: "the folder is gone"}}
 	o.compared.Last = differing()
-	o.shows("/", "It is parked: &lt;script&gt;", "no route to &lt;script&gt;", `<span class="state bad">dead</span>`, "it does not answer", `<span class="state bad">stalled</span>, 9 behind: EXPORT_DENIED`,
+	o.shows("/", "It is parked: &lt;script&gt;", `<a href="/parked">See what is parked</a>`, "no route to &lt;script&gt;", `<span class="state bad">dead</span>`, "it does not answer", `<span class="state bad">stalled</span>, 9 behind: EXPORT_DENIED`,
 		"not replicated now", "4,711", `<span class="figure">1</span> of them for too long`, "the folder is gone", `<span class="figure">3</span> differences`)
 }
 
@@ -180,19 +170,19 @@ func TestSiteWithoutOdooHasAConsoleToo(t *testing.T) {
 func TestNothingButReadingIsAnsweredAndOnlyToThisMachine(t *testing.T) {
 	o := newOffice(t)
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodConnect} {
-		if answer := o.ask(method, "/", "127.0.0.1:7480"); answer.StatusCode != http.StatusMethodNotAllowed || answer.Header.Get("Allow") != "GET, HEAD" {
-			t.Errorf("%s: %d %v", method, answer.StatusCode, answer.Header)
+		if answer := o.ask(method, "/", "127.0.0.1:7480"); answer.Code != http.StatusMethodNotAllowed || answer.Header().Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: %d %v", method, answer.Code, answer.Header())
 		}
 	}
 	for host, want := range map[string]int{
 		"127.0.0.1:7480": 200, "localhost:7480": 200, "LOCALHOST": 200, "[::1]:7480": 200, "[::1]": 200, "evil.example": 421, "evil.example:7480": 421, "127.0.0.1.evil.example": 421, "": 421,
 	} {
-		if answer := o.ask(http.MethodGet, "/", host); answer.StatusCode != want {
-			t.Errorf("asked as %q: %d, want %d", host, answer.StatusCode, want)
+		if answer := o.ask(http.MethodGet, "/", host); answer.Code != want {
+			t.Errorf("asked as %q: %d, want %d", host, answer.Code, want)
 		}
 	}
-	if answer := o.ask(http.MethodHead, "/", "localhost"); answer.StatusCode != http.StatusOK {
-		t.Errorf("HEAD: %d", answer.StatusCode)
+	if answer := o.ask(http.MethodHead, "/", "localhost"); answer.Code != http.StatusOK {
+		t.Errorf("HEAD: %d", answer.Code)
 	}
 }
 
@@ -200,7 +190,7 @@ func TestEveryAnswerForbidsWhatAForeignPageCouldDoWithIt(t *testing.T) {
 	o := newOffice(t)
 	o.compared.Last = differing()
 	for _, path := range []string{"/", "/parked", "/reconciliation", "/reconciliation.csv", "/style.css", "/nowhere", "/healthz"} {
-		h := o.get(path).Header
+		h := o.get(path).Header()
 		if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "script-src") || strings.Contains(policy, "unsafe") {
 			t.Errorf("%s: policy %q", path, policy)
 		}
@@ -220,15 +210,15 @@ func TestEveryAnswerForbidsWhatAForeignPageCouldDoWithIt(t *testing.T) {
 func TestHealthAndReadiness(t *testing.T) {
 	o := newOffice(t)
 	o.unready = errors.New("the disk of the log failed")
-	if answer := o.get("/healthz"); answer.StatusCode != http.StatusOK {
-		t.Errorf("health: %d", answer.StatusCode)
+	if answer := o.get("/healthz"); answer.Code != http.StatusOK {
+		t.Errorf("health: %d", answer.Code)
 	}
-	if answer := o.get("/readyz"); answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(bodyOf(t, answer), "the disk of the log failed") {
-		t.Errorf("readiness: %d", answer.StatusCode)
+	if answer := o.get("/readyz"); answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "the disk of the log failed") {
+		t.Errorf("readiness: %d", answer.Code)
 	}
 	o.unready = nil
-	if answer := o.get("/readyz"); answer.StatusCode != http.StatusOK {
-		t.Errorf("readiness: %d", answer.StatusCode)
+	if answer := o.get("/readyz"); answer.Code != http.StatusOK {
+		t.Errorf("readiness: %d", answer.Code)
 	}
 }
 

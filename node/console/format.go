@@ -11,7 +11,7 @@ import (
 
 // formats are what the templates write values with.
 var formats = template.FuncMap{
-	"when": when, "ago": ago, "enum": enum, "count": count, "short": shortType, "size": size, "lag": lag, "capital": capital,
+	"when": when, "ago": ago, "enum": enum, "count": count, "number": number, "pageOf": pageOf, "short": shortType, "size": size, "lag": lag, "capital": capital,
 }
 
 // moment is a time for people and for machines.
@@ -72,6 +72,14 @@ func count(n any) string {
 		digits = digits[:at] + "," + digits[at:]
 	}
 	return digits
+}
+
+// number writes a count with the word for what is counted.
+func number(n any, one, many string) string {
+	if text := count(n); text == "1" {
+		return text + " " + one
+	}
+	return count(n) + " " + many
 }
 
 // size writes bytes.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/plantmesh/plantmesh/node/exceptions"
 	"github.com/plantmesh/plantmesh/node/odoo/reconcile"
 	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
@@ -58,4 +59,18 @@ func differencesOf(r *reconcile.Report) (n int) {
 		}
 	}
 	return n
+}
+
+// entry is a page that says more.
+type entry struct{ Path, Name string }
+
+// pageOf is the page that says more about exceptions of a kind; nil if there is none.
+func pageOf(kind string) *entry {
+	switch kind {
+	case exceptions.KindReconciliation:
+		return &entry{"/reconciliation", "See the differences"}
+	case exceptions.KindParked:
+		return &entry{"/parked", "See what is parked"}
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -122,6 +123,14 @@ func (c *Console) parkedEventOf(consumer string, p *adminv1.ParkedSubject, now t
 		out.Record = &record
 	}
 	return out
+}
+
+// Said is why it was set aside: Odoo's own words, without the call that they answer.
+func (e *parkedEvent) Said() string {
+	if call, words, ok := strings.Cut(e.GetReason(), ": odoo: "); ok && e.FromOdoo && !strings.Contains(call, " ") {
+		return words
+	}
+	return e.GetReason()
 }
 
 // read reads the event, and what is kept of the subject again: the event may be another by now.

@@ -47,6 +47,15 @@ func TestRecordIsNamedWhereOdooCannotBeAsked(t *testing.T) {
 	o.shows("/parked", "stands for no record of its own")
 }
 
+func TestOdoosWordsComeWithoutTheCallThatTheyAnswer(t *testing.T) {
+	o := newOffice(t)
+	o.park("WO-1")
+	o.parked[0].Reason = "ir.actions.server/run: odoo: Nothing: odoo: helps"
+	o.shows("/parked", "<blockquote>Nothing: odoo: helps</blockquote>")
+	o.parked[0].Reason = "quantity: a long story: odoo: of a mapping"
+	o.shows("/parked", "<blockquote>quantity: a long story: odoo: of a mapping</blockquote>")
+}
+
 func TestManyParkedEventsComeInPages(t *testing.T) {
 	o := newOffice(t)
 	for n := range 45 {
@@ -64,8 +73,8 @@ func TestEventThatIsNotParkedAnyMoreIsSaidToBeGone(t *testing.T) {
 	o := newOffice(t)
 	for _, path := range []string{linkToOne, "/parked/event", "/parked/event?consumer=nobody"} {
 		answer := o.get(path)
-		if body := bodyOf(t, answer); answer.StatusCode != http.StatusNotFound || !strings.Contains(body, "is not parked, or not any more") {
-			t.Errorf("%s: %d\n%s", path, answer.StatusCode, body)
+		if body := answer.Body.String(); answer.Code != http.StatusNotFound || !strings.Contains(body, "is not parked, or not any more") {
+			t.Errorf("%s: %d\n%s", path, answer.Code, body)
 		}
 	}
 }

@@ -33,9 +33,9 @@ func TestReconciliationShowsEachDifferenceWithWhatIsBehindItAndWhatToDo(t *testi
 	o := newOffice(t)
 	o.compared = reconcile.Status{Last: differing(), Next: time.Now().Add(5*time.Hour + time.Second)}
 	o.shows("/reconciliation", "Made at", "2026-05-04 05:00:07 UTC", "The next is due", "(in 5 h)", "2 events wait for Odoo",
-		"plant-a, plant-b (WH)", "item A-100, lot L7", "<strong>-2</strong> C62", "somebody, by hand", "plant-a/production@4 ProductionCompleted", "plant-a/inventory@2 StockCounted",
+		"plant-a, plant-b (WH)", "item A-100, lot L7", `<span class="figure">1</span> <span class="quiet">difference in 9 records</span>`, "<strong>-2</strong> C62", "somebody, by hand", "plant-a/production@4 ProductionCompleted", "plant-a/inventory@2 StockCounted",
 		"Proposal: 2 C62 more in Odoo", "plantmesh odoo approve correction-1 --by &#39;YOUR NAME&#39; --reason &#39;THE REASON&#39;",
-		"&lt;script&gt;", "Counted otherwise than the events say", "plant-a/inventory@9", "3 of 3.")
+		"&lt;script&gt;", "Counted otherwise than the events say", "plant-a/inventory@9", "3 of 3 differences.")
 }
 
 func TestReconciliationIsFilteredByKindAndSite(t *testing.T) {
@@ -55,7 +55,7 @@ func TestReconciliationIsFilteredByKindAndSite(t *testing.T) {
 			t.Errorf("%s: found %q, want %q", query, got, want)
 		}
 	}
-	o.shows("/reconciliation?kind=order", `<option selected>order</option>`, `href="/reconciliation.csv?kind=order"`, "1 of 3.")
+	o.shows("/reconciliation?kind=order", `<option selected>order</option>`, `href="/reconciliation.csv?kind=order"`, "1 of 3 differences.")
 	o.shows("/reconciliation?kind=item&site=plant-a", "No difference of this kind and site")
 }
 
@@ -67,7 +67,7 @@ func TestDownloadsHoldWhatThePageShows(t *testing.T) {
 	if err != nil || len(rows) != 3 || rows[0][0] != "kind" || rows[1][10] != "correction-1" || rows[2][2] != "order WO-7" {
 		t.Errorf("%v: %q", err, rows)
 	}
-	if got := answer.Header.Get("Content-Disposition"); got != `attachment; filename="reconciliation-20260504T050007Z.csv"` {
+	if got := answer.Header().Get("Content-Disposition"); got != `attachment; filename="reconciliation-20260504T050007Z.csv"` {
 		t.Errorf("saved as %s", got)
 	}
 	var report reconcile.Report
@@ -85,8 +85,8 @@ func TestReconciliationSaysWhyThereIsNoneAndWhatToDo(t *testing.T) {
 	o.shows("/reconciliation", "None was made yet", "The next is due", "plantmesh odoo reconcile")
 	o.compared.Problem = "no route to Odoo"
 	o.shows("/reconciliation", "The last attempt came to nothing", "no route to Odoo")
-	if answer := o.get("/reconciliation.json"); answer.StatusCode != http.StatusNotFound {
-		t.Errorf("download of nothing: %d", answer.StatusCode)
+	if answer := o.get("/reconciliation.json"); answer.Code != http.StatusNotFound {
+		t.Errorf("download of nothing: %d", answer.Code)
 	}
 	o.compared.Last = &reconcile.Report{End: time.Now(), Agree: true, Compared: []reconcile.Compared{{Kind: reconcile.KindStock, Records: 9}}}
 	o.shows("/reconciliation", "The mesh and Odoo agree")
@@ -100,5 +100,5 @@ func TestReconciliationSaysHowManyDifferencesTheReportLeavesOut(t *testing.T) {
 	o := newOffice(t)
 	o.compared.Last = differing()
 	o.compared.Last.Compared[0].Differences = 2500
-	o.shows("/reconciliation", "3 of 2,502, of which the report names the first 3.")
+	o.shows("/reconciliation", "3 of 2,502 differences, of which the report names the first 3.")
 }
