@@ -8,7 +8,7 @@ BENCHTIME ?= 1s
 SEEDS ?= 300
 FIRST ?= 0
 
-.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-python test-odoo test-odoo-addon test-odoo-log test-odoo-kill test-jaeger
+.PHONY: bench-odoo bench-peers crashpoints simulate help build test race lint proto-deps proto-lint gen gen-check fuzz bench demo test-net test-browser test-python test-odoo test-odoo-addon test-odoo-log test-odoo-kill test-jaeger
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,9 @@ demo: ## five sites, and what breaks them
 
 test-net: ## real nodes in network namespaces: cut, stopped, killed, starved (Linux, root, iproute2)
 	PLANTMESH_NETLAB=1 $(GO) test -count=1 -parallel 8 -timeout 15m -v ./cmd/plantmesh/internal/netlab
+
+test-browser: ## the console of a real node in a real browser (chromium); PLANTMESH_SCREENSHOTS=folder keeps pictures
+	$(GO) test -count=1 -v ./cmd/plantmesh/internal/browser
 
 test-python: ## the Python example on a real node (protoc, its gRPC plugin, python3-grpcio)
 	$(GO) test -count=1 -run Python -v .
