@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -85,5 +86,18 @@ func TestConsoleShowsWhatTheNodeParkedWithOdoosWordsTheRecordAndTheEvent(t *test
 	hq.end()
 	if _, err := net.Dial("tcp", address); err == nil {
 		t.Error("the console serves on after the node stopped")
+	}
+}
+
+func TestAddressOfTheConsoleThatIsTakenIsNamed(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	cfg := newCluster(t).config("hq")
+	cfg.HTTP = taken.Addr().String()
+	if err := node.Run(t.Context(), cfg, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `http "`+cfg.HTTP+`"`) || !strings.Contains(err.Error(), "choose another address under `http`") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -38,7 +39,7 @@ type Sources struct {
 	Comparisons Comparisons
 	// Records finds records in Odoo; nil at a site that faces none.
 	Records Records
-	// Ready is why the node cannot take events; nil while it can.
+	// Ready is why the log cannot be written; nil while it can.
 	Ready func() error
 }
 
@@ -65,6 +66,9 @@ type Console struct {
 	pages   *pages
 	lookups chan struct{} // holds a token for each page that asks Odoo
 	handler http.Handler
+
+	answering sync.RWMutex // held for reading while a request is answered
+	closed    bool         // guarded by answering: what pages are made of may be gone
 }
 
 // New prepares a console.
@@ -91,9 +95,25 @@ func New(s Sources, logger *slog.Logger) (*Console, error) {
 }
 
 // ServeHTTP answers one request.
-func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.answering.RLock()
+	defer c.answering.RUnlock()
+	if c.closed {
+		plain(w, http.StatusServiceUnavailable, "The node stops.")
+		return
+	}
+	c.handler.ServeHTTP(w, r)
+}
 
-// Run serves until ctx ends, lets requests finish for a while, and cuts off the rest. It closes the listener.
+// close waits for requests that are answered, and has no other be.
+func (c *Console) close() {
+	c.answering.Lock()
+	defer c.answering.Unlock()
+	c.closed = true
+}
+
+// Run serves until ctx ends, lets requests finish for a while, and cuts off the rest. It closes the listener. When it returns, nothing reads its
+// sources any more.
 func (c *Console) Run(ctx context.Context, listener net.Listener) error {
 	serving, cut := context.WithCancel(context.WithoutCancel(ctx)) // requests that go on may finish
 	defer cut()
@@ -116,6 +136,7 @@ func (c *Console) Run(ctx context.Context, listener net.Listener) error {
 		case <-ctx.Done():
 		case <-served:
 		}
+		defer c.close()
 		ending, done := context.WithTimeout(serving, shutdownTimeout)
 		defer done()
 		if err := server.Shutdown(ending); err != nil {

@@ -245,4 +245,8 @@ func TestConsoleStopsWithItsContext(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	w := httptest.NewRecorder()
+	if c.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d after the end: what pages are made of may be gone", w.Code)
+	}
 }

@@ -8,7 +8,7 @@ import (
 // health says that the process answers.
 func (c *Console) health(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }
 
-// ready says whether the node takes events.
+// ready says whether the log can be written.
 func (c *Console) ready(w http.ResponseWriter, _ *http.Request) {
 	if err := c.sources.Ready(); err != nil {
 		plain(w, http.StatusServiceUnavailable, err.Error())
