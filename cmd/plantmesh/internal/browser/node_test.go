@@ -3,6 +3,7 @@ package browser_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -102,7 +103,7 @@ func (h *hq) start() {
 		h.t.Fatal(err)
 	}
 	h.address = "http://" + listener.Addr().String()
-	ctx, stop := context.WithCancel(context.Background()) // the browser is closed first
+	ctx, stop := context.WithCancel(h.t.Context())
 	ready := make(chan string, 1)
 	h.stop, h.ended = stop, make(chan error, 1)
 	go func() {
@@ -136,7 +137,7 @@ func (h *hq) end() {
 func (h *hq) publish(payload proto.Message) {
 	h.t.Helper()
 	h.serial++
-	e, err := plantmesh.NewEvent("//hq/mes", "e-"+string(rune('a'+h.serial)), time.Date(2026, 5, 4, 6, h.serial, 0, 0, time.UTC), payload)
+	e, err := plantmesh.NewEvent("//hq/mes", fmt.Sprint("e-", h.serial), time.Date(2026, 5, 4, 6, h.serial, 0, 0, time.UTC), payload)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func (h *hq) publish(payload proto.Message) {
 // counts waits until so many events are applied and parked.
 func (h *hq) counts(applied, parked uint64) {
 	h.t.Helper()
-	h.until("events are applied", 20*time.Second, func() bool {
+	h.until("events are applied", time.Minute, func() bool {
 		s, err := h.client.Admin().GetStatus(h.t.Context(), &adminv1.GetStatusRequest{})
 		return err == nil && s.GetOdoo().GetCounts().GetApplied() == applied && s.GetOdoo().GetCounts().GetParked() == parked
 	})
