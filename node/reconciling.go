@@ -30,7 +30,7 @@ func newReconciler(cfg config.Config, disk *stores, c *consumer.Consumer, client
 	}
 	site := plantmesh.SiteID(cfg.Site)
 	r := reconcile.Reconciliation{
-		Site: site, Config: *cfg.Odoo, Node: &ownNode{log: disk.log, consumer: c}, Odoo: odoo.NewReader(client), Tolerance: cfg.Odoo.Reconcile.Tolerances(),
+		Site: site, Config: *cfg.Odoo, Node: &ownNode{log: disk.log, consumer: c}, Odoo: odoo.NewReader(client), Caller: client, Tolerance: cfg.Odoo.Reconcile.Tolerances(),
 	}
 	s := &reconcile.Scheduled{
 		Compare: r.Run, Schedule: schedule, Site: site, Log: disk.log, Differences: differences, Approve: cfg.Odoo.Reconcile.Approvals(),

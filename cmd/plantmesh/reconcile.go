@@ -23,9 +23,9 @@ type reconciling struct {
 func newOdooReconcile() *cobra.Command {
 	var f reconciling
 	cmd := &cobra.Command{
-		Use: "reconcile", Short: "Compare stock, orders, transfers, postings and items with Odoo", Args: cobra.NoArgs,
+		Use: "reconcile", Short: "Compare stock, orders, transfers, postings and master data with Odoo", Args: cobra.NoArgs,
 		Long: `Work out from the events of all sites what Odoo should have — stock by warehouse, item and lot, orders, transfers under way, the postings of this
-month and the one before, items — and compare it with what Odoo has. Every difference is named with both values, the last events behind it and a
+month and the one before, master data — and compare it with what Odoo has. Every difference is named with both values, the last events behind it and a
 likely cause. Events that wait for Odoo, or are parked, make no difference. Counts of the plants that were not what the events say are listed, too.
 Run it with the configuration of the node that faces Odoo; the node has to run, and may go on working. It changes nothing.
 
@@ -61,7 +61,7 @@ func compare(cmd *cobra.Command, c *connection, use func(reconcile.Report, *plan
 	defer func() { _ = client.Close() }()
 	site := plantmesh.SiteID(cfg.Site)
 	r := reconcile.Reconciliation{
-		Site: site, Config: *cfg.Odoo, Node: &odooNode{client: client, site: site}, Odoo: odoo.NewReader(erp), Tolerance: cfg.Odoo.Reconcile.Tolerances(),
+		Site: site, Config: *cfg.Odoo, Node: &odooNode{client: client, site: site}, Odoo: odoo.NewReader(erp), Caller: erp, Tolerance: cfg.Odoo.Reconcile.Tolerances(),
 	}
 	report, err := r.Run(cmd.Context())
 	if err != nil {

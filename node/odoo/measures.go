@@ -31,6 +31,9 @@ type Measures struct {
 // Of is a unit by its id; nil if there is none.
 func (m *Measures) Of(id int64) *Measure { return m.byID[id] }
 
+// Coded is a unit by its UN/CEFACT code; nil if there is none.
+func (m *Measures) Coded(code string) *Measure { return m.byCode[code] }
+
 // Convert turns a quantity of an event into a unit, rounded as Odoo rounds it. It fails for a code that Odoo does not have, and for another
 // dimension.
 func (m *Measures) Convert(value *apd.Decimal, code string, to *Measure) (*apd.Decimal, error) {

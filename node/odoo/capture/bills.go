@@ -19,7 +19,7 @@ var bills = kind{
 
 // buildBills tells of bills by which items are made; kits and what subcontractors make are no work of a plant.
 func buildBills(ctx context.Context, p *pass, rows []row) ([]thing, error) {
-	rows = slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.text("type") != "normal" && r.text("type") != "" })
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return !p.look && !isMade(r) })
 	lines, err := p.linesOf(ctx, "mrp.bom.line", rows, "product_id", "product_qty", "product_uom_id", "operation_id", "x_mesh_line", "sequence")
 	if err != nil {
 		return nil, err
@@ -74,16 +74,20 @@ func (p *pass) bill(ctx context.Context, r row, item string, lines []row, items 
 	}
 	named := "bill of materials " + r.text("code")
 	switch {
+	case !isMade(r):
+		t.leftOut = named + " is one of a kit, or of what subcontractors make"
 	case r.text("code") == "":
 		t.leftOut = "the bill of materials of " + r.label("product_tmpl_id") + " has no reference: give it one"
 	case item == "":
 		t.leftOut = named + " is for several variants of " + r.label("product_tmpl_id") + ", or for one without an internal reference: name the variant, and give it one"
 	case quantity == nil:
 		t.leftOut = "unit " + r.label("product_uom_id") + " of " + named + " has no code: set its Mesh: code"
+	case r.ref("picking_type_id") != 0 && site == "" && p.look:
+		t.unclear = []string{"site_id"}
 	case r.ref("picking_type_id") != 0 && site == "":
 		t.leftOut = "the warehouse of operation type " + r.label("picking_type_id") + " of " + named + " belongs to no site, or to several: name it under odoo.sites"
 	}
-	if t.leftOut != "" {
+	if t.leftOut != "" && !p.look {
 		return t, nil
 	}
 	bill := &manufacturingv1.BillOfMaterialsChanged{
@@ -97,7 +101,6 @@ func (p *pass) bill(ctx context.Context, r row, item string, lines []row, items 
 		}
 		if items[l.ref("product_id")] == "" || quantity == nil {
 			t.leftOut = "component " + l.label("product_id") + " of " + named + " has no internal reference, or its unit no code: give it one"
-			return t, nil
 		}
 		component := &manufacturingv1.Component{LineId: idIn(l, "x_mesh_line"), ItemId: items[l.ref("product_id")], Quantity: quantity}
 		if step := operations[l.ref("operation_id")]; step != nil {
@@ -108,6 +111,9 @@ func (p *pass) bill(ctx context.Context, r row, item string, lines []row, items 
 	t.payload = bill
 	return t, nil
 }
+
+// isMade tells whether a bill is one that a plant works by.
+func isMade(r row) bool { return r.text("type") == "normal" || r.text("type") == "" }
 
 // idIn is what the mesh calls a part of a record: by the mesh's own field, or else by Odoo's id.
 func idIn(r row, field string) string {

@@ -16,7 +16,7 @@ var items = kind{
 		"default_code", "name", "type", "is_storable", "tracking", "uom_id", "categ_id", "barcode", "standard_price", "list_price",
 		"purchase_ok", "sale_ok", "active", "product_tmpl_id",
 	},
-	end: retire,
+	looked: []string{"cost_method"}, end: retire,
 }
 
 // retire says of the last state of a thing that it is not to be used any more.
@@ -54,8 +54,6 @@ func buildItems(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 		}
 		if one == nil {
 			t.leftOut = "unit " + r.label("uom_id") + " of product " + r.text("name") + " has no code: set its Mesh: code"
-			things = append(things, t)
-			continue
 		}
 		item := &manufacturingv1.ItemChanged{
 			ItemId: r.text("default_code"), Name: r.text("name"), Kind: manufacturingv1.ItemKind_ITEM_KIND_CONSUMABLE, Unit: one.GetUnit(),
@@ -73,6 +71,9 @@ func buildItems(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 		}
 		if item.ListPrice, err = p.money(ctx, r, "list_price"); err != nil {
 			return nil, err
+		}
+		if method := r.text("cost_method"); method != "" && method != "standard" {
+			t.unclear = []string{"standard_cost"} // Odoo reckons it anew with every receipt
 		}
 		t.payload = item
 		things = append(things, t)
@@ -92,6 +93,8 @@ func (t *thing) join(r row, uid int64) {
 	if r == nil {
 		return
 	}
-	t.changed = max(t.changed, r.text("write_date"))
+	if at := r.text("write_date"); at >= t.changed {
+		t.changed, t.by = at, r.label("write_uid")
+	}
 	t.byMesh = t.byMesh && r.ref("write_uid") == uid
 }

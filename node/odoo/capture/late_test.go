@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/plantmesh/plantmesh/node/odoo"
-	"github.com/plantmesh/plantmesh/node/odoo/odootest"
+	"github.com/plantmesh/plantmesh/node/odoo/odootest/erp"
 )
 
 // veiled is an Odoo that does not show some records yet: what wrote them has not committed.
@@ -54,7 +54,7 @@ func TestRecordThatBecomesVisibleLateIsTold(t *testing.T) {
 
 // A transaction begins, another one writes after it, commits, and is captured; then the first commits, behind what was seen.
 func TestTransactionThatCommitsLateIsTold(t *testing.T) {
-	h := newOffice(t, odootest.FromEnvironment(t).Provision(t))
+	h := newOffice(t, erp.FromEnvironment(t).Provision(t))
 	for _, c := range []struct {
 		name string
 		ago  time.Duration // began before what is seen

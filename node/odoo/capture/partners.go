@@ -14,13 +14,17 @@ var partnerFields = []string{
 }
 
 var suppliers = kind{
-	name: "suppliers", model: "res.partner", fields: partnerFields, end: retire, unheld: []string{"currency"},
+	name: "suppliers", model: "res.partner", fields: partnerFields, looked: []string{"property_purchase_currency_id"}, end: retire, unheld: []string{"currency"},
 	build: func(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 		return buildPartners(ctx, p, rows, "supplier", func(id, country string, r row) proto.Message {
-			return &manufacturingv1.SupplierChanged{
+			s := &manufacturingv1.SupplierChanged{
 				SupplierId: id, Name: r.text("name"), TaxNumber: r.text("vat"), Email: r.text("email"), Phone: r.text("phone"), Street: r.text("street"),
 				PostalCode: r.text("zip"), City: r.text("city"), CountryCode: country, Retired: !r.yes("active"),
 			}
+			if p.look {
+				s.Currency = r.label("property_purchase_currency_id")
+			}
+			return s
 		})
 	},
 }

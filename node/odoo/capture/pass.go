@@ -23,6 +23,7 @@ type kind struct {
 	name   string   // as the status and the manual have it
 	model  string   // of its root record
 	fields []string // of that, as far as the database has them
+	looked []string // further ones that MasterData reads
 	only   []any    // domain of the records that count; none: all
 	since  string   // of what happens once: the field that says when. What happened before the first look is not told
 	parts  []part
@@ -50,7 +51,9 @@ type thing struct {
 	byMesh  bool          // all of them were written last by the user that the mesh works as: a hint, no more
 	payload proto.Message // nil: there is nothing to tell of it now
 	target  string        // site that alone is to see it; empty: all
-	leftOut string        // why there is no payload, if somebody should mend that
+	leftOut string        // why it cannot be told, if somebody should mend that
+	by      string        // who wrote its records last
+	unclear []string      // fields of the payload that Odoo has in a way that the mesh has no word for
 }
 
 // pass is one poll of one kind.
@@ -62,6 +65,7 @@ type pass struct {
 
 	only     []any // domain of the records that count
 	full     bool  // all records are compared
+	look     bool  // things are looked at, not told: see MasterData
 	absent   bool
 	recorded uint64
 	leftOut  int
@@ -169,11 +173,15 @@ func (p *pass) pages(ctx context.Context, model string, domain []any, fields []s
 		return err
 	}
 	asked := slices.DeleteFunc(append([]string{"write_date", "write_uid"}, fields...), func(name string) bool { return !has[name] })
+	limit := pageRows
+	if p.look {
+		limit = lookRows
+	}
 	var last int64
 	for {
 		var rows []row
 		err := p.odoo.Call(ctx, model, "search_read", odoo.Args{
-			"domain": append([]any{[]any{"id", ">", last}}, domain...), "fields": asked, "order": "id", "limit": pageRows, "context": allRecords,
+			"domain": append([]any{[]any{"id", ">", last}}, domain...), "fields": asked, "order": "id", "limit": limit, "context": allRecords,
 		}, &rows)
 		if err != nil {
 			return err
@@ -184,7 +192,7 @@ func (p *pass) pages(ctx context.Context, model string, domain []any, fields []s
 			}
 			last = rows[len(rows)-1].id()
 		}
-		if len(rows) < pageRows {
+		if len(rows) < limit {
 			return nil
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
-	"github.com/plantmesh/plantmesh/node/odoo/odootest"
+	"github.com/plantmesh/plantmesh/node/odoo/odootest/erp"
 	"github.com/plantmesh/plantmesh/node/odoo/sandbox"
 	"github.com/plantmesh/plantmesh/storage"
 )
@@ -29,9 +29,9 @@ func onBoth(t *testing.T, test func(t *testing.T, h *office)) {
 	t.Run("sandbox", func(t *testing.T) {
 		server := httptest.NewServer(sandbox.New("mesh", "key"))
 		t.Cleanup(server.Close)
-		test(t, newOffice(t, odootest.Target{URL: server.URL, Database: "mesh", Key: "key", Connector: "key"}))
+		test(t, newOffice(t, erp.Target{URL: server.URL, Database: "mesh", Key: "key", Connector: "key"}))
 	})
-	t.Run("odoo", func(t *testing.T) { test(t, newOffice(t, odootest.FromEnvironment(t).Provision(t))) })
+	t.Run("odoo", func(t *testing.T) { test(t, newOffice(t, erp.FromEnvironment(t).Provision(t))) })
 }
 
 var offices atomic.Int64
@@ -39,7 +39,7 @@ var offices atomic.Int64
 // office is the site that faces Odoo, and a person who works there.
 type office struct {
 	t      *testing.T
-	target odootest.Target
+	target erp.Target
 	config odoo.Config
 	person *odoo.Client
 	mesh   *odoo.Client
@@ -51,7 +51,7 @@ type office struct {
 
 type capture = *Capture
 
-func newOffice(t *testing.T, target odootest.Target) *office {
+func newOffice(t *testing.T, target erp.Target) *office {
 	t.Helper()
 	h := &office{t: t, target: target, config: target.Config(), tag: fmt.Sprintf("%x-%d", time.Now().UnixNano(), offices.Add(1))}
 	h.config.APIKey, h.config.Capture = target.Connector, &odoo.Capture{}

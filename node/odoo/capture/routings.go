@@ -29,7 +29,7 @@ var routings = kind{
 // buildRoutings tells of the operations of bills that have some, or had some when they were told last.
 func buildRoutings(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r row) bool {
-		return r.text("type") != "normal" && r.text("type") != "" || r.text("code") == "" // the bill's own kind says what is missing
+		return !isMade(r) || r.text("code") == "" // the bill's own kind says what is missing
 	})
 	steps, err := p.linesOf(ctx, "mrp.routing.workcenter", rows, "name", "sequence", "workcenter_id", "time_cycle_manual", "x_mesh_operation", "active")
 	if err != nil {
@@ -67,7 +67,7 @@ func buildRoutings(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 			}
 			routing.Operations = append(routing.Operations, step)
 		}
-		if len(routing.Operations) == 0 {
+		if len(routing.Operations) == 0 && !p.look {
 			var told state
 			if found, err := p.load(p.prefix("told", p.kind.name)+t.key, &told); err != nil || !found {
 				if err != nil {

@@ -96,7 +96,7 @@ func keysEnd(t *testing.T, target Target, admin *odoo.Administrator, former stri
 	works := func(key string) bool {
 		connector := target
 		connector.Key, connector.Login = key, odoo.ConnectorLogin
-		return connector.open(t).Call(t.Context(), "res.users", "context_get", nil, nil) == nil
+		return connector.Open(t).Call(t.Context(), "res.users", "context_get", nil, nil) == nil
 	}
 	_, second, err := admin.Provision(t.Context(), false)
 	if err != nil || second == "" {
@@ -148,7 +148,7 @@ func strangerMayNotForge(t *testing.T, target Target) {
 	}
 	stranger := target
 	stranger.Key, stranger.Login = made.Key, p.name("planner")
-	client := stranger.open(t)
+	client := stranger.Open(t)
 	var may bool
 	if err := client.Call(t.Context(), "mrp.production", "has_access", odoo.Args{"ids": []int64{}, "operation": "write"}, &may); err != nil || !may {
 		t.Fatalf("the planner may change manufacturing orders: %t, %v", may, err)
@@ -171,7 +171,7 @@ func connectorApplies(t *testing.T, target, connector Target) {
 	p.complete(p.name("WO"), "2", true)
 	p.apply(&manufacturingv1.SupplierChanged{SupplierId: p.name("SU"), Name: "Steel " + p.tag})
 	p.inStock(p.product(p.name("IT")), "Stock", "12")
-	client := connector.open(t)
+	client := connector.Open(t)
 	if target.Code == odoo.CodeAddon {
 		connectorRunsTheAddon(t, p, client)
 		return

@@ -47,7 +47,7 @@ func unknownKeyBlocks(t *testing.T, target Target) {
 
 func unknownDatabase(t *testing.T, target Target) {
 	target.Database += "_that_is_not_there"
-	client := target.open(t)
+	client := target.Open(t)
 	var failed *odoo.Error
 	err := client.Call(t.Context(), "res.users", "context_get", nil, nil)
 	if !errors.As(err, &failed) || failed.Status != 404 || failed.Class != odoo.Transient {

@@ -25,6 +25,12 @@ type office struct {
 	told      map[plantmesh.StreamName][]consumer.Delivery
 	parked    map[string]plantmesh.Offset
 	discarded map[string]bool
+	unit      string // that this plant defines
+}
+
+func newOffice(t *testing.T, target Target) *office {
+	t.Helper()
+	return &office{plant: newPlant(t, target), told: map[plantmesh.StreamName][]consumer.Delivery{}, parked: map[string]plantmesh.Offset{}, discarded: map[string]bool{}}
 }
 
 // tell records an event without applying it.
@@ -63,14 +69,14 @@ func (o *office) differences(sites map[string]odoo.Site) map[string]reconcile.Di
 	o.t.Helper()
 	cfg := o.target.Config()
 	cfg.Sites = sites
-	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: o, Odoo: odoo.NewReader(o.client)}
+	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: o, Odoo: odoo.NewReader(o.client), Caller: o.client}
 	report, err := r.Run(o.t.Context())
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	found := map[string]reconcile.Difference{}
 	for _, d := range report.Differences {
-		if strings.Contains(d.Subject, o.tag) {
+		if strings.Contains(d.Subject, o.tag) || d.Subject == "unit "+o.unit {
 			found[strings.ReplaceAll(d.Kind+"/"+strings.Split(d.Site, " ")[0]+"/"+d.Subject+"/"+d.Field, "-"+o.tag, "")] = d
 		}
 	}
@@ -78,7 +84,7 @@ func (o *office) differences(sites map[string]odoo.Site) map[string]reconcile.Di
 }
 
 func reconciliationNamesWhatDiffers(t *testing.T, target Target) {
-	o := &office{plant: newPlant(t, target), told: map[plantmesh.StreamName][]consumer.Delivery{}, parked: map[string]plantmesh.Offset{}, discarded: map[string]bool{}}
+	o := newOffice(t, target)
 	code := "R" + o.code()
 	if _, err := o.client.Create(t.Context(), "stock.warehouse", map[string]any{"name": "Plant " + o.tag, "code": code}); err != nil {
 		t.Fatal(err)

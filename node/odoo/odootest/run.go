@@ -1,10 +1,6 @@
 package odootest
 
-import (
-	"testing"
-
-	"github.com/plantmesh/plantmesh/node/odoo"
-)
+import "testing"
 
 // RunOverEachAPI is Run over each of Odoo's APIs, or over the one that the target names.
 func RunOverEachAPI(t *testing.T, target Target) {
@@ -14,14 +10,6 @@ func RunOverEachAPI(t *testing.T, target Target) {
 			Run(t, target)
 		})
 	}
-}
-
-// APIs are those that the target is to be spoken to by.
-func (t Target) APIs() []string {
-	if t.API != "" {
-		return []string{t.API}
-	}
-	return []string{odoo.APIJSON2, odoo.APIJSONRPC}
 }
 
 // Run holds a target to the contract. It leaves its records behind, under names of their own.
@@ -103,6 +91,8 @@ func Run(t *testing.T, target Target) {
 		{"postings are booked", postingsAreBooked},
 		{"a month's totals are those of its events", monthAgrees},
 		{"a reconciliation names what differs, and nothing else", reconciliationNamesWhatDiffers},
+		{"a reconciliation names what differs of master data, and nothing else", reconciliationNamesMasterData},
+		{"a reconciliation takes the last word on master data", reconciliationTakesTheLastWord},
 		{"costs are set", costsAreSet},
 		{"what may not be created is named with what to do", missingIsNamed},
 		{"a unit without counterpart is refused", unknownUnit},

@@ -23,8 +23,10 @@ type model struct {
 	orders map[string]*order
 	away   map[journey]*apd.Decimal
 	moves  map[journey][]entry
-	items  map[string]itemChange
 	holds  map[string]*held
+
+	masters map[thing]word
+	costs   map[string]price // of items
 
 	corrected  map[place]int  // how often a correction was approved
 	correcting map[place]bool // one is approved, and waits
@@ -44,7 +46,8 @@ const quarantine = "\x00quarantine"
 func (c *comparison) project(h *history) *model {
 	m := &model{
 		comparison: c, stock: map[place]*account{}, used: map[use]*apd.Decimal{}, orders: map[string]*order{}, away: map[journey]*apd.Decimal{},
-		moves: map[journey][]entry{}, items: map[string]itemChange{}, holds: map[string]*held{},
+		moves: map[journey][]entry{}, holds: map[string]*held{},
+		masters: map[thing]word{}, costs: map[string]price{},
 		corrected: map[place]int{}, correcting: map[place]bool{},
 	}
 	for _, e := range h.entries {
@@ -88,10 +91,9 @@ func (m *model) take(e entry) {
 		m.unhold(e, p)
 	case *manufacturingv1.CorrectionApproved:
 		m.correct(e)
-	case *manufacturingv1.ItemChanged:
-		m.items[p.GetItemId()] = itemChange{p, e}
 	default:
 		m.logistics(e)
+		m.define(e)
 	}
 }
 

@@ -2,20 +2,11 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/odoo/totals"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
-	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
-
-// itemChange is the last that was said of an item.
-type itemChange struct {
-	item *manufacturingv1.ItemChanged
-	by   entry
-}
 
 // postings compares those of this month and the one before with the books.
 func (c *comparison) postings(ctx context.Context, h *history) error {
@@ -44,37 +35,4 @@ func (c *comparison) postings(ctx context.Context, h *history) error {
 	}
 	c.compared(KindPosting, records, found)
 	return nil
-}
-
-// items compares what was said last of each item with its product.
-func (c *comparison) items(m *model) {
-	products := map[string]odoo.Product{}
-	for _, p := range c.inventory.Products {
-		if known, ok := products[p.Item]; !ok || p.Active && !known.Active {
-			products[p.Item] = p
-		}
-	}
-	var found []Difference
-	for name, last := range m.items {
-		d := Difference{Kind: KindItem, Subject: "item " + name, Events: named([]entry{last.by}), Cause: "somebody changed it in Odoo by hand, and capture does not tell the mesh: see capture"}
-		add := func(field, mesh, erp string) {
-			if mesh != erp {
-				d.Field, d.Mesh, d.Odoo = field, mesh, erp
-				found = append(found, d)
-			}
-		}
-		p, ok := products[name]
-		if !ok {
-			if !last.item.GetRetired() {
-				add("item", "there", "not there")
-			}
-			continue
-		}
-		add("retired", fmt.Sprint(last.item.GetRetired()), fmt.Sprint(!p.Active))
-		add("name", last.item.GetName(), p.Name)
-		if unit := c.inventory.Measures.Of(p.Measure); unit == nil || !odoo.SameUnit(unit.Code, last.item.GetUnit()) {
-			add("unit", last.item.GetUnit(), code(unit))
-		}
-	}
-	c.compared(KindItem, len(m.items), found)
 }

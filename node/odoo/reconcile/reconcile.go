@@ -10,6 +10,7 @@ import (
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/odoo/capture"
 	"github.com/plantmesh/plantmesh/node/odoo/replay"
 	"github.com/plantmesh/plantmesh/node/odoo/totals"
 )
@@ -31,6 +32,8 @@ type Reconciliation struct {
 	Config odoo.Config
 	Node   replay.Node
 	Odoo   Tables
+	// Caller is the same Odoo; master data is read through it.
+	Caller capture.Caller
 	// Tolerance is by how much a quantity may differ, by the code of its unit. What is not named here may not.
 	Tolerance map[string]*apd.Decimal
 }
@@ -70,6 +73,10 @@ func (r *Reconciliation) once(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	things, err := capture.MasterData(ctx, r.Config, r.Site, r.Caller)
+	if err != nil {
+		return Report{}, err
+	}
 	c := &comparison{
 		Reconciliation: r, inventory: inventory, measures: map[string]*odoo.Measure{},
 		report: Report{Differences: []Difference{}, Counted: []Counted{}, Incomplete: slices.Concat([]string{}, h.incomplete), Waiting: h.waiting},
@@ -88,7 +95,7 @@ func (r *Reconciliation) once(ctx context.Context) (Report, error) {
 	if err := c.postings(ctx, h); err != nil {
 		return Report{}, err
 	}
-	c.items(m)
+	c.masterData(m, things)
 	return c.report, nil
 }
 

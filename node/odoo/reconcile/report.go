@@ -13,7 +13,15 @@ const (
 	KindOrder    = "order"
 	KindTransfer = "transfer"
 	KindPosting  = "posting"
-	KindItem     = "item"
+
+	KindUnit       = "unit"
+	KindItem       = "item"
+	KindBill       = "bill"
+	KindRouting    = "routing"
+	KindWorkCenter = "work_center"
+	KindSupplier   = "supplier"
+	KindCustomer   = "customer"
+	KindDimension  = "dimension"
 )
 
 // Report is one comparison.

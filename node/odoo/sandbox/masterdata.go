@@ -40,7 +40,7 @@ func number(s string) (*apd.Decimal, error) {
 }
 
 func (x *applier) defineUnit(e odoo.Effect) (odoo.Result, error) {
-	values := map[string]any{"name": e.Name, "active": !e.Retired, "factor": apd.New(1, 0), "rounding": apd.New(1, -precision)}
+	values := map[string]any{"name": e.Name, "active": !e.Retired, "factor": apd.New(1, 0), "relative_factor": apd.New(1, 0), "rounding": apd.New(1, -precision)}
 	if e.Quantity != nil {
 		reference, err := x.unit(e.Quantity)
 		if err != nil {
@@ -50,7 +50,7 @@ func (x *applier) defineUnit(e odoo.Effect) (odoo.Result, error) {
 		if err != nil {
 			return odoo.Result{}, err
 		}
-		values["relative_uom_id"], values["factor"] = root(reference), mul(factor, reference.num("factor"))
+		values["relative_uom_id"], values["relative_factor"], values["factor"] = reference.id, factor, mul(factor, reference.num("factor"))
 	}
 	return odoo.Result{Model: "uom.uom", ID: x.define("uom.uom", "x_mesh_code", e.Code, values).id}, nil
 }
@@ -230,6 +230,13 @@ func (x *applier) definePartner(e odoo.Effect) (odoo.Result, error) {
 			return odoo.Result{}, refuse("Country %s is not in Odoo: correct it at its source.", e.Country)
 		}
 		values["country_id"] = country.id
+	}
+	if e.Currency != "" && e.Role == "supplier" {
+		currency := x.one("res.currency", "name", e.Currency)
+		if currency == nil {
+			return odoo.Result{}, refuse("Currency %s is not active in Odoo: activate it, or correct it at its source.", e.Currency)
+		}
+		values["property_purchase_currency_id"] = currency.id
 	}
 	return odoo.Result{Model: "res.partner", ID: x.define("res.partner", "x_mesh_"+e.Role, e.Partner.ID, values).id}, nil
 }

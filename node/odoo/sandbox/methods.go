@@ -255,6 +255,9 @@ func (x *call) write(t *table, q *request) (any, error) {
 			return nil, missingError(t.name, id)
 		}
 		x.set(t.name, r, values)
+		if t.name == "uom.uom" {
+			x.resize(r)
+		}
 	}
 	return true, nil
 }
@@ -269,6 +272,13 @@ func (x *call) unlink(t *table, q *request) (any, error) {
 		}
 	}
 	return true, nil
+}
+
+// resize reckons the size of a unit anew from what it is made of.
+func (x *call) resize(u *row) {
+	if of := x.get("uom.uom", u.ref("relative_uom_id")); of != nil {
+		x.set("uom.uom", u, map[string]any{"factor": mul(u.num("relative_factor"), of.num("factor"))})
+	}
 }
 
 // accept turns values of a request into stored ones.

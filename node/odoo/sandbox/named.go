@@ -24,7 +24,13 @@ func (x *applier) unit(q *odoo.Quantity) (*row, error) {
 	return u, nil
 }
 
-func root(u *row) int64 { return cmp.Or(u.ref("relative_uom_id"), u.id) }
+// root is the unit that all of a dimension are made of.
+func (x *tx) root(u *row) int64 {
+	for u.ref("relative_uom_id") != 0 {
+		u = x.get("uom.uom", u.ref("relative_uom_id"))
+	}
+	return u.id
+}
 
 // amount is a quantity in the unit `to`, or in its own if that is nil, rounded.
 func (x *applier) amount(q *odoo.Quantity, to *row) (*apd.Decimal, error) {
@@ -39,7 +45,7 @@ func (x *applier) amount(q *odoo.Quantity, to *row) (*apd.Decimal, error) {
 	if to == nil || to == own {
 		return round(value), nil
 	}
-	if root(own) != root(to) {
+	if x.root(own) != x.root(to) {
 		return nil, refuse("A quantity in %s (%s) cannot be converted to %s: correct the unit of the item in Odoo, or of the event at its source.",
 			own.str("name"), q.Unit, to.str("name"))
 	}

@@ -13,7 +13,7 @@ func (x *tx) seed() {
 	x.insert("res.users", map[string]any{"name": "OdooBot", "login": "__system__"})
 	x.external("base.user_admin", "res.users", x.insert("res.users", map[string]any{"name": "Administrator", "login": "admin"}))
 	for _, u := range unitsOfMeasure {
-		values := map[string]any{"name": u.label, "factor": mustDecimal(u.factor), "rounding": apd.New(1, -precision)}
+		values := map[string]any{"name": u.label, "factor": mustDecimal(u.factor), "relative_factor": mustDecimal(u.factor), "rounding": apd.New(1, -precision)}
 		if u.root != "" {
 			values["relative_uom_id"] = x.reference("uom." + u.root)
 		}
