@@ -17,6 +17,7 @@
 //	sites_test.go      the mesh, and how the work is told
 //	books_test.go      what Odoo's tables say
 //	fences_test.go     each event once: journal, fences, outcomes
+//	reconciled_test.go what plantmesh odoo reconcile finds: nothing, and then what a person tampers with
 //	killrun_test.go    the runs: on the sandbox, on a real Odoo
 //
 // `make test-odoo-kill` runs it on a real Odoo with two workers; PLANTMESH_KILL_EVENTS says how long, PLANTMESH_KILL_SEED repeats a run.

@@ -86,6 +86,8 @@ func run(t *testing.T, target odootest.Target, events int, p pace) {
 	s.once(b)
 	s.outcomes()
 	t.Logf("%d figures compared", compare(t, m.want, b.found(warehouses)))
+	s.agree()
+	s.tampered(b, m, warehouses)
 }
 
 // setUp makes what plantmesh needs in the database, so that its journal can be read from the start.

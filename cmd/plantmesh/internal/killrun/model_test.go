@@ -92,6 +92,7 @@ type model struct {
 	tag      string // ends every name, so that runs share a database
 	currency string
 	now      time.Time
+	today    time.Time // what is booked is booked on this day, as reconciliation looks at recent months
 	numbers  int
 	want     ledger
 	sales    []sale
@@ -100,7 +101,7 @@ type model struct {
 func newModel(seed uint64, tag, currency string) *model {
 	return &model{
 		Rand: rand.New(rand.NewPCG(seed, 0)), tag: tag, currency: currency, want: ledger{},
-		now: time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC),
+		now: time.Date(2026, 1, 5, 6, 0, 0, 0, time.UTC), today: time.Now().UTC(),
 	}
 }
 
@@ -112,6 +113,9 @@ func (m *model) next(s string) string {
 	m.numbers++
 	return m.name(fmt.Sprintf("%s%d", s, m.numbers))
 }
+
+// month is that of what is booked.
+func (m *model) month() string { return m.today.Format("2006-01") }
 
 // between is a random number, both ends included.
 func (m *model) between(least, most int64) int64 { return least + m.Int64N(most-least+1) }

@@ -2,6 +2,7 @@ package killrun_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/plantmesh/plantmesh"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
@@ -189,7 +190,7 @@ func (m *model) account(n int) string { return fmt.Sprintf("7%s%d", m.tag, n) }
 
 func (m *model) posting(site plantmesh.SiteID) (t thread) {
 	id, sum := m.next("P"), int64(0)
-	posting := &manufacturingv1.PostingPrepared{PostingId: id, JournalId: journalOf(m.tag), PostingDate: "2026-01-31", Reference: id}
+	posting := &manufacturingv1.PostingPrepared{PostingId: id, JournalId: journalOf(m.tag), PostingDate: m.today.Format(time.DateOnly), Reference: id}
 	line := func(account string, side manufacturingv1.PostingSide, name string, n int64) {
 		posting.Lines = append(posting.Lines, &manufacturingv1.PostingLine{AccountId: account, Side: side, Amount: m.money(n)})
 		m.want.add(tableAccounts, account+", "+name, n)

@@ -337,7 +337,7 @@ func (x *ErpRejected) GetRejectTime() *timestamppb.Timestamp {
 // ReconciledKind says how much of one kind of records was compared.
 type ReconciledKind struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The kind: `stock`, `order`, `transfer`, `posting` or `item`.
+	// The kind: `stock`, `order`, `transfer`, `posting`, `unit`, `item`, `bill`, `routing`, `work_center`, `supplier`, `customer` or `dimension`.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// How many records of it were compared.
 	Records uint64 `protobuf:"varint,2,opt,name=records,proto3" json:"records,omitempty"`
