@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Values[nodesKey{}] = new([]func())
+			env.Values[linesKey{}] = map[string]*atomic.Bool{}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -51,6 +53,9 @@ func TestScripts(t *testing.T) {
 			"waitline":  waitLine,
 			"stopnodes": stopNodes,
 			"sandbox":   startSandbox,
+			"line":      startLine,
+			"cut":       setLine(true),
+			"mend":      setLine(false),
 		},
 	})
 }
