@@ -146,6 +146,12 @@ func printReplay(w io.Writer, r replay.Report, asJSON bool) error {
 type odooNode struct {
 	client *plantmesh.Client
 	site   plantmesh.SiteID
+	parked map[parkedSubject]plantmesh.Offset // as they were when the positions were; nil: there are too many, each is asked for
+}
+
+type parkedSubject struct {
+	stream  plantmesh.StreamName
+	subject string
 }
 
 func (n *odooNode) Positions(ctx context.Context) (map[plantmesh.StreamName]plantmesh.Offset, error) {
@@ -160,10 +166,25 @@ func (n *odooNode) Positions(ctx context.Context) (map[plantmesh.StreamName]plan
 	for _, p := range status.GetOdoo().GetPositions() {
 		positions[plantmesh.StreamName(p.GetStream())] = plantmesh.Offset(p.GetOffset())
 	}
+	list, err := n.client.Admin().ListParked(ctx, &adminv1.ListParkedRequest{Consumer: "odoo"})
+	if err != nil {
+		return nil, err
+	}
+	n.parked = nil
+	if list.GetTotalParked() == uint64(len(list.GetParked())) {
+		n.parked = map[parkedSubject]plantmesh.Offset{}
+		for _, p := range list.GetParked() {
+			n.parked[parkedSubject{plantmesh.StreamName(p.GetStream()), p.GetSubject()}] = plantmesh.Offset(p.GetOffset())
+		}
+	}
 	return positions, nil
 }
 
+// Parked answers from the list that was read behind the positions, and asks for one subject alone only where that list is not the whole.
 func (n *odooNode) Parked(ctx context.Context, stream plantmesh.StreamName, subject string) (plantmesh.Offset, error) {
+	if n.parked != nil {
+		return n.parked[parkedSubject{stream, subject}], nil
+	}
 	answer, err := n.client.Admin().GetParked(ctx, &adminv1.GetParkedRequest{Consumer: "odoo", Stream: string(stream), Subject: subject})
 	if errors.Is(plantmesh.FromStatus(err), plantmesh.ErrInvalidRequest) { // it is not
 		return 0, nil

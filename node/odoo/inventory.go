@@ -184,7 +184,7 @@ func (r *Reader) used(ctx context.Context, v *Inventory) error {
 		named[o.ID] = o.Order
 	}
 	orders := map[int64]string{}
-	err = r.pages(ctx, "stock.move", []any{[]any{"raw_material_production_id", "!=", false}}, []string{"raw_material_production_id"}, func(raw json.RawMessage) error {
+	err = r.pages(ctx, "stock.move", []any{[]any{"raw_material_production_id", "!=", false}, []any{"scrap_id", "=", false}}, []string{"raw_material_production_id"}, func(raw json.RawMessage) error {
 		var row struct {
 			ID    int64    `json:"id"`
 			Order relation `json:"raw_material_production_id"`

@@ -195,7 +195,7 @@ func (r *Reader) pages(ctx context.Context, model string, domain []any, fields [
 	for {
 		var rows []json.RawMessage
 		where := append([]any{[]any{"id", ">", last}}, domain...)
-		if err := r.client.SearchRead(ctx, model, where, fields, page, &rows); err != nil {
+		if err := Repeat(ctx, func() error { rows = nil; return r.client.SearchRead(ctx, model, where, fields, page, &rows) }); err != nil {
 			return err
 		}
 		for _, raw := range rows {

@@ -33,7 +33,7 @@ var masterData = []kind{units, items, bills, routings, workCenters, suppliers, c
 
 // MasterData reads all that the mesh has names for, archived or not, and tells nobody of it. Models that are not installed have nothing.
 func MasterData(ctx context.Context, config odoo.Config, site plantmesh.SiteID, caller Caller) ([]Thing, error) {
-	c := &Capture{config: config, site: site, odoo: caller}
+	c := &Capture{config: config, site: site, odoo: patient{caller}}
 	var all []Thing
 	seen := lookups{}
 	for _, k := range masterData {
@@ -60,6 +60,13 @@ func MasterData(ctx context.Context, config odoo.Config, site plantmesh.SiteID, 
 		seen = p.context
 	}
 	return all, nil
+}
+
+// patient repeats what fails in a way that passes; only reads go through it.
+type patient struct{ Caller }
+
+func (p patient) Call(ctx context.Context, model, method string, args odoo.Args, out any) error {
+	return odoo.Repeat(ctx, func() error { return p.Caller.Call(ctx, model, method, args, out) })
 }
 
 func (t thing) present(model string) Thing {

@@ -115,11 +115,14 @@ func reconciliationNamesWhatDiffers(t *testing.T, target Target) {
 	agreed("material by the bill")
 	o.tell(o.apply(&manufacturingv1.MaterialConsumed{OrderId: o.name("WO"), ItemId: steel, Quantity: kilograms("0.07")}))
 	agreed("material that is reported, but not out of stock yet")
+	o.tell(o.apply(&manufacturingv1.ScrapReported{OrderId: o.name("WO"), ItemId: steel, Quantity: grams("30")}))
+	agreed("material of an order that is scrapped")
 	o.tell(o.apply(&manufacturingv1.QualityHoldPlaced{HoldId: o.name("H"), ItemId: part, LotId: lot, ReasonCode: "CRACK"}))
 	o.tell(o.apply(&manufacturingv1.ProductionCompleted{OrderId: o.name("WO"), ItemId: part, Quantity: pieces("5"), LotId: lot, Partial: true}))
 	o.tell(o.apply(&manufacturingv1.StockCounted{CountId: o.name("C"), ItemId: part, LotId: lot, Quantity: pieces("1")})) // beside what is held
 	o.tell(o.apply(&manufacturingv1.QualityHoldReleased{HoldId: o.name("H"), ItemId: part, LotId: lot}))
 	o.tell(o.apply(&manufacturingv1.ScrapReported{ItemId: part, LotId: lot, Quantity: pieces("2")}))
+	o.tell(o.apply(&manufacturingv1.ScrapReported{OrderId: o.name("WO"), ItemId: part, LotId: lot, Quantity: pieces("1")}))
 	o.tell(o.apply(&manufacturingv1.StockAdjusted{
 		AdjustmentId: o.name("A"), ItemId: steel, Quantity: grams("500"), Direction: manufacturingv1.AdjustmentDirection_ADJUSTMENT_DIRECTION_DECREASE, ReasonCode: "RUST",
 	}))

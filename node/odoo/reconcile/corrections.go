@@ -62,7 +62,7 @@ func (m *model) siteOf(at place) string {
 	}
 	if a := m.stock[at]; a != nil {
 		for _, e := range a.last {
-			if site := e.recorded.GetSite(); m.warehouse(site) == at.warehouse {
+			if site := e.site; m.warehouse(site) == at.warehouse {
 				return site
 			}
 		}

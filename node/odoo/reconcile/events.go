@@ -13,30 +13,30 @@ import (
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/odoo/replay"
+	"github.com/plantmesh/plantmesh/node/odoo/totals"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 )
 
 // atOnce is how many events one call asks the journal about.
 const atOnce = 500
 
-// entry is an event whose effect Odoo has, or should have.
+// entry is an event whose effect Odoo has, or should have. All of a history are in memory at once, so it keeps what is needed and no more.
 type entry struct {
 	stream    plantmesh.StreamName
-	recorded  *eventv1.RecordedEvent
+	offset    plantmesh.Offset
+	site      string
+	key       string // as [odoo.EventKey] has it
+	time      time.Time
+	noted     time.Time // when its origin recorded it
 	payload   proto.Message
-	captured  bool // Odoo told it
-	discarded bool // somebody gave it up in Odoo
-}
-
-func (e entry) time() time.Time { return e.recorded.GetEvent().GetTime().AsTime() }
-
-func (e entry) key() string {
-	return odoo.EventKey(e.recorded.GetEvent().GetSource(), e.recorded.GetEvent().GetId())
+	recorded  *eventv1.RecordedEvent // the whole, of what totals reads
+	captured  bool                   // Odoo told it
+	discarded bool                   // somebody gave it up in Odoo
 }
 
 // String names it for people.
 func (e entry) String() string {
-	return fmt.Sprintf("%s@%d %s", e.stream, e.recorded.GetOffset(), e.payload.ProtoReflect().Descriptor().Name())
+	return fmt.Sprintf("%s@%d %s", e.stream, e.offset, e.payload.ProtoReflect().Descriptor().Name())
 }
 
 // history is what the mesh says.
@@ -78,7 +78,7 @@ func (r *Reconciliation) read(ctx context.Context) (*history, error) {
 				continue
 			}
 			offset, subject := plantmesh.Offset(item.Event.GetOffset()), item.Event.GetEvent().GetSubject()
-			if e.discarded = discarded[e.key()]; e.discarded || e.captured {
+			if e.discarded = discarded[e.key]; e.discarded || e.captured {
 				h.entries = append(h.entries, e)
 				continue
 			}
@@ -98,18 +98,25 @@ func (r *Reconciliation) read(ctx context.Context) (*history, error) {
 		return nil, err
 	}
 	slices.SortStableFunc(h.entries, func(a, b entry) int {
-		return cmp.Or(a.time().Compare(b.time()), a.recorded.GetRecordedTime().AsTime().Compare(b.recorded.GetRecordedTime().AsTime()))
+		return cmp.Or(a.time.Compare(b.time), a.noted.Compare(b.noted))
 	})
 	return h, nil
 }
 
 // entry reads an event; ok is false for one that makes nothing to compare.
 func (r *Reconciliation) entry(name plantmesh.StreamName, item replay.Item) (e entry, ok bool, err error) {
-	e = entry{stream: name, recorded: item.Event, captured: name.Origin() == r.Site && item.Event.GetEvent().GetSource() == odoo.CaptureSource(r.Site)}
+	event := item.Event.GetEvent()
+	e = entry{
+		stream: name, offset: plantmesh.Offset(item.Event.GetOffset()), site: item.Event.GetSite(), key: odoo.EventKey(event.GetSource(), event.GetId()),
+		time: event.GetTime().AsTime(), noted: item.Event.GetRecordedTime().AsTime(), captured: name.Origin() == r.Site && event.GetSource() == odoo.CaptureSource(r.Site),
+	}
+	if slices.Contains(totals.Types(), event.GetType()) {
+		e.recorded = item.Event
+	}
 	if !e.captured && !r.Config.HasEffect(r.Site, name, item.Incarnation, item.Event) {
 		return entry{}, false, nil
 	}
-	if e.payload, err = plantmesh.Payload(item.Event.GetEvent()); err != nil {
+	if e.payload, err = plantmesh.Payload(event); err != nil {
 		return entry{}, false, fmt.Errorf("stream %s, offset %d: %w", name, item.Event.GetOffset(), err)
 	}
 	return e, true, nil
@@ -120,7 +127,7 @@ func (r *Reconciliation) settle(ctx context.Context, h *history, waiting []entry
 	for chunk := range slices.Chunk(waiting, atOnce) {
 		var keys []string
 		for _, e := range chunk {
-			keys = append(keys, e.key())
+			keys = append(keys, e.key)
 		}
 		rows, err := r.Odoo.AppliedOf(ctx, keys)
 		if err != nil {
@@ -131,7 +138,7 @@ func (r *Reconciliation) settle(ctx context.Context, h *history, waiting []entry
 			applied[row.Event] = true
 		}
 		for _, e := range chunk {
-			if applied[e.key()] {
+			if applied[e.key] {
 				h.entries = append(h.entries, e)
 				continue
 			}

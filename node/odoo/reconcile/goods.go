@@ -42,12 +42,10 @@ func (m *model) account(e entry, at place) *account {
 	return a
 }
 
-// location is how a model calls a storage location; the main stock by any of its names is "".
+// location is how a model calls a storage location; the main stock, by none of its names or any, is "".
 func (m *model) location(warehouse, name string) string {
-	for _, p := range m.inventory.Places {
-		if p.Main && p.Warehouse == warehouse && slices.Contains(p.Names, name) {
-			return ""
-		}
+	if m.mains[location{warehouse, name}] {
+		return ""
 	}
 	return name
 }
@@ -66,10 +64,7 @@ func (m *model) put(e entry, at place, location string, quantity *apd.Decimal, w
 	if way == out {
 		quantity = new(apd.Decimal).Neg(quantity)
 	}
-	if location != "" && location != quarantine {
-		location = m.location(at.warehouse, location)
-	}
-	m.account(e, at).add(location, quantity)
+	m.account(e, at).add(m.location(at.warehouse, location), quantity)
 }
 
 // pieces moves goods of one lot, or one of each serial number, and returns how much of which.
@@ -94,28 +89,22 @@ func (m *model) count(e entry, p *manufacturingv1.StockCounted) {
 	if counted == nil {
 		return
 	}
-	at := place{m.warehouse(e.recorded.GetSite()), p.GetItemId(), p.GetLotId()}
+	at := place{m.warehouse(e.site), p.GetItemId(), p.GetLotId()}
 	a := m.account(e, at)
-	location := p.GetLocationId()
-	if location != "" {
-		location = m.location(at.warehouse, location)
-	}
+	location := m.location(at.warehouse, p.GetLocationId())
 	known := orZero(a.at[location])
 	unit := m.measures[p.GetItemId()]
 	gap, beyond := m.gap(known, counted, unit)
 	if a.count = nil; beyond && (a.counted || len(a.last) > 1) {
-		a.count = &Counted{Time: e.time(), Known: plain(known), Counted: plain(counted), Gap: plain(gap), Unit: code(unit), Event: e.String()}
+		a.count = &Counted{Time: e.time, Known: plain(known), Counted: plain(counted), Gap: plain(gap), Unit: code(unit), Event: e.String()}
 	}
 	a.at[location], a.counted = counted, true
 }
 
 // hold moves material into quarantine: what the event says, or all of it.
 func (m *model) hold(e entry, p *manufacturingv1.QualityHoldPlaced) {
-	at := place{m.warehouse(e.recorded.GetSite()), p.GetItemId(), p.GetLotId()}
-	a, location := m.account(e, at), p.GetLocationId()
-	if location != "" {
-		location = m.location(at.warehouse, location)
-	}
+	at := place{m.warehouse(e.site), p.GetItemId(), p.GetLotId()}
+	a, location := m.account(e, at), m.location(at.warehouse, p.GetLocationId())
 	h := &held{at: at, all: p.GetQuantity() == nil}
 	if h.all {
 		if h.quantity = orZero(a.at[location]); h.quantity.Sign() < 0 {
@@ -126,7 +115,9 @@ func (m *model) hold(e entry, p *manufacturingv1.QualityHoldPlaced) {
 	}
 	a.add(location, new(apd.Decimal).Neg(h.quantity))
 	a.add(quarantine, h.quantity)
-	m.holds[p.GetHoldId()] = h
+	if m.holds[p.GetHoldId()] = h; h.all && at.lot != "" {
+		m.wholes[at] = h
+	}
 }
 
 func (m *model) unhold(e entry, p *manufacturingv1.QualityHoldReleased) {
@@ -142,22 +133,24 @@ func (m *model) unhold(e entry, p *manufacturingv1.QualityHoldReleased) {
 	}
 	a := m.account(e, h.at)
 	a.add(quarantine, new(apd.Decimal).Neg(quantity))
-	location := p.GetLocationId()
-	if location != "" {
-		location = m.location(h.at.warehouse, location)
-	}
-	a.add(location, quantity)
+	a.add(m.location(h.at.warehouse, p.GetLocationId()), quantity)
 	if h.quantity = minus(h.quantity, quantity); p.GetQuantity() == nil || h.quantity.Sign() <= 0 {
-		delete(m.holds, p.GetHoldId())
+		m.letGo(p.GetHoldId())
 	}
 }
 
-// heldWhole is the hold that takes in what is made of a lot, if there is one.
-func (m *model) heldWhole(at place) *held {
-	for _, h := range m.holds {
-		if h.all && h.at == at && at.lot != "" {
-			return h
+// letGo ends a hold. What is made of the lot goes on into quarantine if there is another hold of all of it.
+func (m *model) letGo(id string) {
+	h := m.holds[id]
+	delete(m.holds, id)
+	if m.wholes[h.at] != h {
+		return
+	}
+	delete(m.wholes, h.at)
+	for _, other := range m.holds {
+		if other.all && other.at == h.at {
+			m.wholes[h.at] = other
+			return
 		}
 	}
-	return nil
 }

@@ -82,7 +82,7 @@ func (c *comparison) masterData(m *model, things []capture.Thing) {
 	}
 	for of, w := range m.masters {
 		if t, ok := has[of]; ok && (of.kind == KindSupplier || of.kind == KindCustomer) {
-			if other := latest[t.Record]; other == nil || other.last().time().Before(w.last().time()) {
+			if other := latest[t.Record]; other == nil || other.last().time.Before(w.last().time) {
 				latest[t.Record] = w
 			}
 		}
@@ -91,7 +91,7 @@ func (c *comparison) masterData(m *model, things []capture.Thing) {
 	for of, w := range m.masters {
 		records[of.kind]++
 		t, there := has[of]
-		if other := latest[t.Record]; there && other != nil && other.last().key() != w.last().key() {
+		if other := latest[t.Record]; there && other != nil && other.last().key != w.last().key {
 			continue
 		}
 		found[of.kind] = append(found[of.kind], l.thing(of, w, t, there)...)

@@ -12,6 +12,9 @@ type use struct {
 	place
 }
 
+// location is a name of a storage location in a warehouse.
+type location struct{ warehouse, name string }
+
 // journey is an item and lot of a transfer.
 type journey struct{ transfer, item, lot string }
 
@@ -24,6 +27,8 @@ type model struct {
 	away   map[journey]*apd.Decimal
 	moves  map[journey][]entry
 	holds  map[string]*held
+	wholes map[place]*held   // those that take in what is made of a lot
+	mains  map[location]bool // the names of warehouses' main stocks
 
 	masters map[thing]word
 	costs   map[string]price // of items
@@ -46,9 +51,16 @@ const quarantine = "\x00quarantine"
 func (c *comparison) project(h *history) *model {
 	m := &model{
 		comparison: c, stock: map[place]*account{}, used: map[use]*apd.Decimal{}, orders: map[string]*order{}, away: map[journey]*apd.Decimal{},
-		moves: map[journey][]entry{}, holds: map[string]*held{},
+		moves: map[journey][]entry{}, holds: map[string]*held{}, wholes: map[place]*held{}, mains: map[location]bool{},
 		masters: map[thing]word{}, costs: map[string]price{},
 		corrected: map[place]int{}, correcting: map[place]bool{},
+	}
+	for _, p := range c.inventory.Places {
+		for _, name := range p.Names {
+			if p.Main && name != "" {
+				m.mains[location{p.Warehouse, name}] = true
+			}
+		}
 	}
 	for _, e := range h.entries {
 		m.take(e)
@@ -60,7 +72,7 @@ func (c *comparison) project(h *history) *model {
 }
 
 func (m *model) take(e entry) {
-	site := e.recorded.GetSite()
+	site := e.site
 	switch p := e.payload.(type) {
 	case *manufacturingv1.ProductionOrderReleased:
 		m.release(e, p)
@@ -105,10 +117,10 @@ func (m *model) logistics(e entry) {
 	case *manufacturingv1.TransferReceived:
 		m.shipped(e, p.GetToSiteId(), p.GetLocationId(), p.GetMaterials(), in, p.GetTransferId())
 	case *manufacturingv1.ShipmentConfirmed:
-		m.shipped(e, e.recorded.GetSite(), p.GetLocationId(), p.GetMaterials(), out, "")
+		m.shipped(e, e.site, p.GetLocationId(), p.GetMaterials(), out, "")
 	case *manufacturingv1.GoodsReceived:
 		for _, material := range p.GetMaterials() {
-			m.pieces(e, e.recorded.GetSite(), p.GetLocationId(), material.GetItemId(), material.GetLotId(), material.GetSerialIds(), material.GetQuantity(), in)
+			m.pieces(e, e.site, p.GetLocationId(), material.GetItemId(), material.GetLotId(), material.GetSerialIds(), material.GetQuantity(), in)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (c *comparison) postings(ctx context.Context, h *history) error {
 	for _, month := range []time.Time{first.AddDate(0, -1, 0), first} {
 		report, err := totals.Month(ctx, month.Format("2006-01"), func(yield func(*eventv1.RecordedEvent, error) bool) {
 			for _, e := range h.entries {
-				if !e.discarded && !yield(e.recorded, nil) {
+				if e.recorded != nil && !e.discarded && !yield(e.recorded, nil) {
 					return
 				}
 			}

@@ -22,7 +22,7 @@ type order struct {
 func (m *model) orderOf(e entry, name, item string) *order {
 	o := m.orders[name]
 	if o == nil {
-		o = &order{site: e.recorded.GetSite(), item: item, produced: new(apd.Decimal)}
+		o = &order{site: e.site, item: item, produced: new(apd.Decimal)}
 		m.orders[name] = o
 	}
 	o.given = o.given || e.discarded
@@ -55,12 +55,12 @@ func (m *model) complete(e entry, p *manufacturingv1.ProductionCompleted) {
 		lot = o.lot
 	}
 	location := p.GetLocationId()
-	at := place{m.warehouse(e.recorded.GetSite()), p.GetItemId(), lot}
-	h := m.heldWhole(at)
+	at := place{m.warehouse(e.site), p.GetItemId(), lot}
+	h := m.wholes[at]
 	if h != nil && len(p.GetSerialIds()) == 0 {
 		location = quarantine
 	}
-	for _, quantity := range m.pieces(e, e.recorded.GetSite(), location, p.GetItemId(), lot, p.GetSerialIds(), p.GetQuantity(), in) {
+	for _, quantity := range m.pieces(e, e.site, location, p.GetItemId(), lot, p.GetSerialIds(), p.GetQuantity(), in) {
 		o.produced = plus(o.produced, quantity)
 		if location == quarantine {
 			h.quantity = plus(h.quantity, quantity)

@@ -136,8 +136,14 @@ func comparison(operator string, want any) (func(have any) bool, error) {
 		if !ok {
 			return nil, valueError("operator %q wants a list", operator)
 		}
+		ids := idsOf(list)
 		return func(have any) bool {
-			in := slices.ContainsFunc(list, func(w any) bool { return equal(have, w) })
+			in := false
+			if id, ok := have.(int64); ok && ids != nil {
+				in = ids[id]
+			} else {
+				in = slices.ContainsFunc(list, func(w any) bool { return equal(have, w) })
+			}
 			return in == (operator == "in")
 		}, nil
 	case "like", "ilike", "=like":
@@ -153,6 +159,20 @@ func comparison(operator string, want any) (func(have any) bool, error) {
 }
 
 // equal compares a stored value with one of a request; false stands for empty there.
+// idsOf is a list of ids, to look them up in; nil if it has anything else.
+func idsOf(list []any) map[int64]bool {
+	ids := map[int64]bool{}
+	for _, v := range list {
+		n, _ := v.(json.Number)
+		id, err := n.Int64()
+		if err != nil {
+			return nil
+		}
+		ids[id] = true
+	}
+	return ids
+}
+
 func equal(have, want any) bool {
 	switch w := want.(type) {
 	case nil:

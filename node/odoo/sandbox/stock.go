@@ -97,7 +97,7 @@ func (x *applier) scrap(e odoo.Effect) (odoo.Result, error) {
 			if order == nil {
 				order = orders[len(orders)-1]
 			}
-			if order.ref("product_id") == product.id {
+			if order.ref("product_id") == product.id || x.takes(order, product) {
 				values["production_id"] = order.id
 			}
 		}
@@ -128,7 +128,19 @@ func (x *applier) scrap(e odoo.Effect) (odoo.Result, error) {
 
 func (x *call) postScrap(record, product *row, lot int64, quantity *apd.Decimal) {
 	loss := x.one("stock.location", "name", "Inventory adjustment", "usage", "inventory")
-	x.move(movement{product: product, lot: lot, quantity: quantity, from: record.ref("location_id"), to: loss.id, origin: record.str("origin"), scrap: record.id})
+	m := movement{product: product, lot: lot, quantity: quantity, from: record.ref("location_id"), to: loss.id, origin: record.str("origin"), scrap: record.id}
+	if order := x.get("mrp.production", record.ref("production_id")); order != nil && order.ref("product_id") == product.id {
+		m.order = order.id
+	} else if order != nil { // as Odoo does: what tells it from consumption is that it has a scrap
+		m.rawOrder = order.id
+	}
+	x.move(m)
+}
+
+// takes tells whether an order has a product among its materials, by its bill or by what was reported.
+func (x *applier) takes(order, product *row) bool {
+	return x.one("stock.move", "raw_material_production_id", order.id, "product_id", product.id) != nil ||
+		order.ref("bom_id") != 0 && x.one("mrp.bom.line", "bom_id", order.ref("bom_id"), "product_id", product.id) != nil
 }
 
 // actionValidate is Odoo's button: it warns where stock is short, and does nothing then.

@@ -1,0 +1,35 @@
+package odoo_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+
+	"github.com/plantmesh/plantmesh/node/odoo"
+)
+
+func TestReadsAreRepeatedIfWhatFailedPasses(t *testing.T) {
+	lost := errors.New("unexpected EOF")
+	for name, c := range map[string]struct {
+		faults []error // of the tries, one after the other
+		tries  int
+		fails  bool
+	}{
+		"a lost reply":              {[]error{lost, nil}, 2, false},
+		"a proxy that is busy":      {[]error{&odoo.Error{Status: http.StatusBadGateway, Class: odoo.Transient}, nil}, 2, false},
+		"a key that does not count": {[]error{&odoo.Error{Status: http.StatusUnauthorized, Class: odoo.Configuration}}, 1, true},
+		"a domain that is wrong":    {[]error{&odoo.Error{Status: http.StatusUnprocessableEntity, Class: odoo.Business}}, 1, true},
+		"a line that is cut":        {[]error{lost, lost, lost, lost}, 4, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tries := 0
+				err := odoo.Repeat(t.Context(), func() error { tries++; return c.faults[tries-1] })
+				if tries != c.tries || (err != nil) != c.fails {
+					t.Errorf("%d tries, %v; want %d", tries, err, c.tries)
+				}
+			})
+		})
+	}
+}
