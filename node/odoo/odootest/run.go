@@ -92,6 +92,7 @@ func Run(t *testing.T, target Target) {
 		{"a month's totals are those of its events", monthAgrees},
 		{"a reconciliation names what differs, and nothing else", reconciliationNamesWhatDiffers},
 		{"a reconciliation names what differs of master data, and nothing else", reconciliationNamesMasterData},
+		{"a reconciliation is exact", reconciliationIsExact},
 		{"a reconciliation takes the last word on master data", reconciliationTakesTheLastWord},
 		{"costs are set", costsAreSet},
 		{"what may not be created is named with what to do", missingIsNamed},
