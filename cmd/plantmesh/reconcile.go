@@ -78,6 +78,13 @@ func (f *reconciling) show(cmd *cobra.Command, report reconcile.Report) error {
 	if err := f.print(cmd.OutOrStdout(), report); err != nil {
 		return err
 	}
+	all := 0
+	for _, c := range report.Compared {
+		all += c.Differences
+	}
+	if all > len(report.Differences) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "only the first %d of %d differences are named\n", len(report.Differences), all)
+	}
 	switch {
 	case len(report.Incomplete) > 0:
 		return fmt.Errorf("stock, orders and transfers are not compared, since old events are not held any more (%s): run it at a site that retains them", strings.Join(report.Incomplete, "; "))

@@ -21,7 +21,7 @@ func (r Report) WriteJSON(w io.Writer) error {
 func (r Report) WriteCSV(w io.Writer) error {
 	rows := [][]string{{"kind", "site", "subject", "field", "mesh", "odoo", "gap", "unit", "cause", "events", "proposal"}}
 	for _, d := range r.Differences {
-		row := []string{d.Kind, d.Site, d.Subject, d.Field, d.Mesh, d.Odoo, d.Gap, d.Unit, d.Cause, strings.Join(d.Events, " "), d.ProposalID()}
+		row := []string{d.Kind, d.Site, d.Subject, d.Field, d.Mesh, d.Odoo, d.Gap, d.Unit, d.Cause, strings.Join(d.Events, "; "), d.ProposalID()}
 		for i, text := range row {
 			row[i] = plainCell(text)
 		}

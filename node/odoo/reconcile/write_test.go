@@ -33,7 +33,7 @@ func TestDifferencesAsCSVAreNoFormulas(t *testing.T) {
 	}
 	want := strings.Join([]string{
 		"kind,site,subject,field,mesh,odoo,gap,unit,cause,events,proposal",
-		`stock,plant-a (WH),"item A-100, lot L7",quantity,5,3,-2,C62,"somebody, by hand",plant-a/production@4 ProductionCompleted plant-a/inventory@2 StockCounted,correction-1`,
+		`stock,plant-a (WH),"item A-100, lot L7",quantity,5,3,-2,C62,"somebody, by hand",plant-a/production@4 ProductionCompleted; plant-a/inventory@2 StockCounted,correction-1`,
 		`item,,item B,name,Bolt,"'=HYPERLINK(""http://x"")",,,renamed,,`, "",
 	}, "\n")
 	if out.String() != want {
