@@ -34,6 +34,10 @@ func reconciliationIsExact(t *testing.T, target Target) {
 	for range 3 { // each half of what Odoo keeps
 		say(&manufacturingv1.MaterialConsumed{OrderId: o.name("WO"), ItemId: o.name("PASTE"), Quantity: in("GRM", "5")})
 	}
+	rag := o.item("RAG")
+	rag.Kind = manufacturingv1.ItemKind_ITEM_KIND_CONSUMABLE
+	say(rag)
+	say(&manufacturingv1.ScrapReported{ItemId: o.name("RAG"), Quantity: pieces("3")})
 	agreed("material in grams of an item in kilograms, which is not posted yet")
 	say(&manufacturingv1.ProductionCompleted{OrderId: o.name("WO"), ItemId: o.name("PUMP"), Quantity: pieces("2"), SerialIds: []string{o.name("S1"), o.name("S2")}, Partial: true})
 	agreed("the same, posted")

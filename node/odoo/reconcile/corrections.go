@@ -38,11 +38,16 @@ func (m *model) correct(e entry) place {
 	return at
 }
 
-// propose is how a gap would close; nil where no site has the place's warehouse, or the unit has no code. The same gap is the same proposal
+// propose is how a gap would close; nil where no site has the place's warehouse, the unit has no code, or Odoo would refuse it: goods without a
+// lot of an item that is tracked, or more or less than one of a serial number. The same gap is the same proposal
 // until one of the place was approved.
 func (m *model) propose(at place, gap *apd.Decimal, unit *odoo.Measure) *Proposal {
 	site := m.siteOf(at)
 	if site == "" || unit == nil || unit.Code == "" {
+		return nil
+	}
+	tracking, piece := m.items[at.item].GetTracking(), new(apd.Decimal).Abs(gap)
+	if tracking > manufacturingv1.Tracking_TRACKING_NONE && at.lot == "" || tracking == manufacturingv1.Tracking_TRACKING_SERIAL && piece.Cmp(apd.New(1, 0)) != 0 {
 		return nil
 	}
 	p := &Proposal{

@@ -34,6 +34,11 @@ type entry struct {
 	discarded bool                   // somebody gave it up in Odoo
 }
 
+// compare tells which of two events counts later.
+func (e entry) compare(o entry) int {
+	return cmp.Or(e.time.Compare(o.time), e.noted.Compare(o.noted), cmp.Compare(e.stream, o.stream), cmp.Compare(e.offset, o.offset))
+}
+
 // String names it for people.
 func (e entry) String() string {
 	return fmt.Sprintf("%s@%d %s", e.stream, e.offset, e.payload.ProtoReflect().Descriptor().Name())
@@ -97,9 +102,7 @@ func (r *Reconciliation) read(ctx context.Context) (*history, error) {
 	if err := r.settle(ctx, h, waiting); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(h.entries, func(a, b entry) int {
-		return cmp.Or(a.time.Compare(b.time), a.noted.Compare(b.noted))
-	})
+	slices.SortStableFunc(h.entries, entry.compare)
 	return h, nil
 }
 

@@ -82,7 +82,7 @@ func (c *comparison) masterData(m *model, things []capture.Thing) {
 	}
 	for of, w := range m.masters {
 		if t, ok := has[of]; ok && (of.kind == KindSupplier || of.kind == KindCustomer) {
-			if other := latest[t.Record]; other == nil || other.last().time.Before(w.last().time) {
+			if other := latest[t.Record]; other == nil || other.last().compare(w.last()) < 0 {
 				latest[t.Record] = w
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/odoo/capture"
 	"github.com/plantmesh/plantmesh/node/odoo/replay"
 	"github.com/plantmesh/plantmesh/node/odoo/totals"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
 // exact has room for sums of any number of quantities.
@@ -78,12 +79,17 @@ func (r *Reconciliation) once(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	c := &comparison{
-		Reconciliation: r, inventory: inventory, measures: map[string]*odoo.Measure{},
+		Reconciliation: r, inventory: inventory, measures: map[string]*odoo.Measure{}, items: map[string]*manufacturingv1.ItemChanged{},
 		report: Report{Differences: []Difference{}, Counted: []Counted{}, Incomplete: slices.Concat([]string{}, h.incomplete), Waiting: h.waiting},
 	}
 	for _, p := range inventory.Products {
 		if p.Active || c.measures[p.Item] == nil {
 			c.measures[p.Item] = inventory.Measures.Of(p.Measure)
+		}
+	}
+	for _, t := range things {
+		if p, ok := t.Payload.(*manufacturingv1.ItemChanged); ok && (c.items[p.GetItemId()] == nil || !p.GetRetired()) {
+			c.items[p.GetItemId()] = p
 		}
 	}
 	m := c.project(h)
@@ -103,7 +109,8 @@ func (r *Reconciliation) once(ctx context.Context) (Report, error) {
 type comparison struct {
 	*Reconciliation
 	inventory *odoo.Inventory
-	measures  map[string]*odoo.Measure // of items
+	measures  map[string]*odoo.Measure                // of items
+	items     map[string]*manufacturingv1.ItemChanged // as Odoo has them
 	report    Report
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
+
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
 // maxEvents is how many events a difference names.
@@ -72,7 +74,7 @@ func (c *comparison) stock(m *model) {
 	var found []Difference
 	records := 0
 	for at, compared := range all {
-		if !compared {
+		if !compared || !c.keepsStock(at.item) {
 			continue
 		}
 		records++
@@ -122,6 +124,12 @@ func (c *comparison) stock(m *model) {
 		}
 	}
 	slices.SortFunc(c.report.Counted, func(a, b Counted) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Subject, b.Subject)) })
+}
+
+// keepsStock tells whether Odoo keeps the quantity of an item in stock; of consumables and services it does not.
+func (c *comparison) keepsStock(item string) bool {
+	kind := c.items[item].GetKind()
+	return kind != manufacturingv1.ItemKind_ITEM_KIND_CONSUMABLE && kind != manufacturingv1.ItemKind_ITEM_KIND_SERVICE
 }
 
 func stockCause(a *account) string {
