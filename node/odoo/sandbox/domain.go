@@ -138,7 +138,7 @@ func comparison(operator string, want any) (func(have any) bool, error) {
 		}
 		ids := idsOf(list)
 		return func(have any) bool {
-			in := false
+			var in bool
 			if id, ok := have.(int64); ok && ids != nil {
 				in = ids[id]
 			} else {

@@ -14,7 +14,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/odoo/reconcile"
 )
 
-// reconciled are the differences that plantmesh odoo reconcile finds in this run's records, by kind, subject and field. Other runs have left records of
+// reconciled are the differences that plantmesh odoo reconcile finds in this run's records, by subject and field. Other runs have left records of
 // theirs behind.
 func (s *sites) reconciled() map[string]reconcile.Difference {
 	s.t.Helper()
@@ -40,7 +40,7 @@ func (s *sites) reconciled() map[string]reconcile.Difference {
 	found := map[string]reconcile.Difference{}
 	for _, d := range report.Differences {
 		if strings.Contains(d.Subject, "-"+s.tag) {
-			found[d.Kind+" "+d.Subject+" "+d.Field] = d
+			found[d.Subject+" "+d.Field] = d
 		}
 	}
 	return found
@@ -61,19 +61,19 @@ func (s *sites) tampered(b *books, m *model, warehouses map[plantmesh.SiteID]str
 	view, _ := related(b.read("stock.warehouse", []any{is("code", "=", warehouses[plantA])}, "lot_stock_id")[0]["lot_stock_id"])
 	quant := b.read("stock.quant", []any{is("product_id.default_code", "=", m.name(bolt)), is("location_id", "=", view)}, "quantity")[0]
 	b.write("stock.quant", quant, "quantity", json.RawMessage(decimal(b.figure(quant, "quantity")+3*one)))
-	want["stock item "+m.name(bolt)+" quantity"] = "3"
+	want["item "+m.name(bolt)+" quantity"] = "3"
 	for _, order := range slices.Sorted(maps.Keys(m.want[tableOpen])) {
 		open := b.read("mrp.production", []any{is("x_mesh_order", "=", order), is("state", "not in", []string{"done", "cancel"})}, "product_qty")
 		if len(open) == 0 {
 			continue
 		}
 		b.write("mrp.production", open[0], "product_qty", json.RawMessage(decimal(b.figure(open[0], "product_qty")+2*one)))
-		want["order order "+order+" quantity"] = "2"
+		want["order "+order+" quantity"] = "2"
 		break
 	}
 	for _, posting := range slices.Sorted(maps.Keys(m.want[tablePostings])) {
 		b.write("account.move", b.read("account.move", []any{is("x_mesh_posting", "=", posting)}, "id")[0], "x_mesh_posting", false)
-		want["posting posting "+posting+" "+m.month()] = ""
+		want["posting "+posting+" "+m.month()] = ""
 		break
 	}
 	s.t.Logf("a person changed %d records in Odoo", len(want))
