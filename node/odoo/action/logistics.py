@@ -112,62 +112,6 @@ def fulfil(event, record, lines, link):
     return record
 
 
-def other_warehouse(event):
-    found = env['stock.warehouse'].search([('code', '=', event['other'])] if event.get('other') else [], limit=1)
-    if not found:
-        raise UserError("Warehouse %s is not in Odoo: create it, or map its site to another one." % event.get('other'))
-    return found
-
-
-def transit(event):
-    here, there = warehouse(event), other_warehouse(event)
-    if here == there:
-        raise UserError("Both sites of transfer %s are warehouse %s in Odoo: map them to different ones (odoo.sites)." % (event['transfer'], here.name))
-    if here.company_id != there.company_id:
-        raise UserError("Warehouses %s and %s belong to different companies: book transfer %s between these by hand, as a sale and a purchase, and discard the event."
-                        % (here.name, there.name, event['transfer']))
-    place = here.company_id.sudo().internal_transit_location_id
-    if not place:
-        raise UserError("Company %s has no transit location: set one in Odoo." % here.company_id.name)
-    if not place.active:
-        place.write({'active': True})
-    return env['stock.location'].browse(place.id)
-
-
-def transfer_out(event):
-    house, target = warehouse(event), transit(event)
-    record = picking(event, house.out_type_id, location(event, event.get('location')), target, {'origin': event['transfer'], 'x_mesh_transfer': event['transfer']})
-    return {'model': 'stock.picking', 'id': record.id}
-
-
-def under_way(event, product, lot, place):
-    """How much of a product and lot a transfer has in transit."""
-    lines = env['stock.move.line'].search([('picking_id.x_mesh_transfer', '=', event['transfer']), ('state', '=', 'done'), ('product_id', '=', product.id), ('lot_id', '=', lot.id)])
-    left = 0.0
-    for line in lines:
-        if line.location_dest_id == place:
-            left += line.quantity_product_uom
-        if line.location_id == place:
-            left -= line.quantity_product_uom
-    return product.uom_id.round(left)
-
-
-def transfer_in(event):
-    house, source = warehouse(event), transit(event)
-    guard('transfer ' + event['transfer'])
-    if not env['stock.picking'].search_count([('x_mesh_transfer', '=', event['transfer']), ('location_dest_id', '=', source.id), ('state', '=', 'done')]):
-        raise UserError("Transfer %s has not left in Odoo yet: its dispatch has to be applied first." % event['transfer'])
-    arrived = {}
-    for material in event['materials']:
-        for product, lot, quantity in pieces(material):
-            left, said = under_way(event, product, lot, source), sum_up(arrived, product, lot, quantity)
-            if product.uom_id.compare(said, left) > 0:
-                raise UserError("Transfer %s has %s of %s%s under way, the receipt says %s: correct one of them at its source, or adjust the stock and discard the event."
-                                % (event['transfer'], left, product.display_name, ' lot ' + lot.name if lot else '', said))
-    record = picking(event, house.in_type_id, source, location(event, event.get('location')), {'origin': event['transfer'], 'x_mesh_transfer': event['transfer']})
-    return {'model': 'stock.picking', 'id': record.id}
-
-
 def partner(event, role):
     found = env['res.partner'].search([('x_mesh_' + role, '=', event['partner_id'])], limit=1) or env['res.partner'].search([('ref', '=', event['partner_id'])], limit=1)
     if not found:

@@ -5,7 +5,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -91,14 +90,4 @@ func tradeWorkloads() []workload {
 			return err
 		}},
 	}
-}
-
-// otherWarehouse makes one, of plant-b from now on.
-func (p *plant) otherWarehouse() {
-	p.t.Helper()
-	code := "W" + p.code()
-	if _, err := p.client.Create(p.t.Context(), "stock.warehouse", map[string]any{"name": "Plant " + p.tag, "code": code}); err != nil {
-		p.t.Fatal(err)
-	}
-	p.applier = p.newApplier(func(c *odoo.Config) { c.Sites = map[string]odoo.Site{"plant-b": {Warehouse: code}} })
 }

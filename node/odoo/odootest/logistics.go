@@ -16,46 +16,6 @@ func (p *plant) material(item, lot, quantity string) *manufacturingv1.ShippedMat
 	return &manufacturingv1.ShippedMaterial{ItemId: p.name(item), LotId: lot, Quantity: pieces(quantity)}
 }
 
-func transfersGoThroughTransit(t *testing.T, target Target) {
-	p := newPlant(t, target)
-	p.otherWarehouse()
-	p.count("IT", "", "10")
-	p.count("LT", p.name("L1"), "6")
-	item, lots := p.product(p.name("IT")), p.product(p.name("LT"))
-	received := func(quantity string, partial bool) *manufacturingv1.TransferReceived {
-		return &manufacturingv1.TransferReceived{
-			TransferId: p.name("T"), FromSiteId: "plant-a", ToSiteId: "plant-b", LocationId: p.name("SHELF"), Partial: partial,
-			Materials: []*manufacturingv1.ShippedMaterial{p.material("IT", "", quantity)},
-		}
-	}
-	p.refused(received("4", true), "has not left in Odoo yet")
-	p.apply(&manufacturingv1.TransferDispatched{TransferId: p.name("T"), FromSiteId: "plant-a", ToSiteId: "plant-b", Materials: []*manufacturingv1.ShippedMaterial{
-		p.material("IT", "", "7"), p.material("LT", p.name("L1"), "2"),
-	}})
-	p.inStock(item, "Stock", "3")
-	p.inStock(lots, "Stock", "4")
-	p.apply(received("4", true))
-	p.inStock(item, p.name("SHELF"), "4")
-	p.refused(received("4", false), "has 3")
-	twice := received("2", false)
-	twice.Materials = append(twice.Materials, p.material("IT", "", "2"))
-	p.refused(twice, "the receipt says 4")
-	p.apply(received("3", false))
-	p.inStock(item, p.name("SHELF"), "7")
-	lot := received("1", false)
-	lot.Materials = []*manufacturingv1.ShippedMaterial{p.material("LT", p.name("L2"), "1")}
-	p.refused(lot, "has 0")
-	lot.Materials[0].LotId = p.name("L1")
-	p.apply(lot)
-	p.inStock(lots, p.name("SHELF"), "1")
-	if n := len(p.read("stock.picking", where("x_mesh_transfer", p.name("T"), "state", "done"), "id")); n != 4 {
-		t.Errorf("%d pickings, want one out and three in", n)
-	}
-	same := received("1", false)
-	same.ToSiteId = "plant-c"
-	p.refused(same, "map them to different ones")
-}
-
 // customer makes one, and returns its record.
 func (p *plant) customer() int64 {
 	p.t.Helper()

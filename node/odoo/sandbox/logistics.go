@@ -67,96 +67,13 @@ func (x *applier) pieces(materials []odoo.Material) (all []piece, err error) {
 
 // picking moves pieces at once, in a picking of their own.
 func (x *applier) picking(all []piece, from, to int64, values map[string]any) *row {
-	values["state"], values["location_id"], values["location_dest_id"] = "done", from, to
+	values["state"], values["date_done"], values["location_id"], values["location_dest_id"] = "done", x.now, from, to
 	record := x.insert("stock.picking", values)
-	x.set("stock.picking", record, map[string]any{"name": fmt.Sprintf("WH/%05d", record.id)})
+	x.set("stock.picking", record, map[string]any{"name": pickingName(record)})
 	for _, p := range all {
 		x.move(movement{product: p.product, lot: p.lotID(), quantity: p.quantity, from: from, to: to, origin: record.str("origin"), picking: record.id})
 	}
 	return record
-}
-
-// transit is the place between two warehouses.
-func (x *applier) transit(e odoo.Effect) (int64, error) {
-	here, err := x.warehouse(e)
-	if err != nil {
-		return 0, err
-	}
-	there := x.table("stock.warehouse").rows[0]
-	if e.OtherWarehouse != "" {
-		there = x.one("stock.warehouse", "code", e.OtherWarehouse)
-	}
-	switch {
-	case there == nil:
-		return 0, refuse("Warehouse %s is not in Odoo: create it, or map its site to another one.", e.OtherWarehouse)
-	case there == here:
-		return 0, refuse("Both sites of transfer %s are warehouse %s in Odoo: map them to different ones (odoo.sites).", e.Transfer, here.str("name"))
-	}
-	return x.one("stock.location", "usage", "transit").id, nil
-}
-
-func (x *applier) transferOut(e odoo.Effect) (odoo.Result, error) {
-	between, err := x.transit(e)
-	if err != nil {
-		return odoo.Result{}, err
-	}
-	source, err := x.location(e, e.Location)
-	if err != nil {
-		return odoo.Result{}, err
-	}
-	all, err := x.pieces(e.Materials)
-	if err != nil {
-		return odoo.Result{}, err
-	}
-	record := x.picking(all, source.id, between, map[string]any{"origin": e.Transfer, "x_mesh_transfer": e.Transfer})
-	return odoo.Result{Model: "stock.picking", ID: record.id}, nil
-}
-
-func (x *applier) transferIn(e odoo.Effect) (odoo.Result, error) {
-	between, err := x.transit(e)
-	if err != nil {
-		return odoo.Result{}, err
-	}
-	if x.one("stock.picking", "x_mesh_transfer", e.Transfer, "location_dest_id", between) == nil {
-		return odoo.Result{}, refuse("Transfer %s has not left in Odoo yet: its dispatch has to be applied first.", e.Transfer)
-	}
-	all, err := x.pieces(e.Materials)
-	if err != nil {
-		return odoo.Result{}, err
-	}
-	arrived := map[[2]int64]*apd.Decimal{}
-	for _, p := range all {
-		key := [2]int64{p.product.id, p.lotID()}
-		said := p.quantity
-		if before := arrived[key]; before != nil {
-			said = add(before, said)
-		}
-		arrived[key] = said
-		left := new(apd.Decimal)
-		for _, record := range x.find("stock.picking", "x_mesh_transfer", e.Transfer) {
-			for _, m := range x.find("stock.move", "picking_id", record.id, "product_id", p.product.id, "lot_id", p.lotID()) {
-				if m.ref("location_dest_id") == between {
-					left = add(left, m.num("quantity"))
-				} else {
-					left = sub(left, m.num("quantity"))
-				}
-			}
-		}
-		if said.Cmp(left) > 0 {
-			lot := ""
-			if p.lot != nil {
-				lot = " lot " + p.lot.str("name")
-			}
-			return odoo.Result{}, refuse("Transfer %s has %s of %s%s under way, the receipt says %s: correct one of them at its source, or adjust the stock and discard the event.",
-				e.Transfer, left.Text('f'), p.product.str("name"), lot, said.Text('f'))
-		}
-	}
-	target, err := x.location(e, e.Location)
-	if err != nil {
-		return odoo.Result{}, err
-	}
-	record := x.picking(all, between, target.id, map[string]any{"origin": e.Transfer, "x_mesh_transfer": e.Transfer})
-	return odoo.Result{Model: "stock.picking", ID: record.id}, nil
 }
 
 func (x *applier) partner(id, role string) (*row, error) {
@@ -182,11 +99,7 @@ func (x *applier) fulfil(e odoo.Effect, open *row, all []piece, values map[strin
 	values["state"] = "done"
 	x.set("stock.picking", open, values)
 	if e.Partial && positive(left) {
-		rest := map[string]any{"state": "assigned", "expected": left}
-		for _, name := range []string{"origin", "location_id", "location_dest_id"} {
-			rest[name] = open.values[name]
-		}
-		x.insert("stock.picking", rest)
+		x.restOf(open, map[string]any{"expected": left})
 	}
 	return open
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/plantmesh/plantmesh/node/odoo"
 )
@@ -45,6 +44,8 @@ var oneModel = map[string]signature{
 	odoo.AddonModel + "/apply":        {required: []string{"part", "batch", "fingerprint"}, run: (*call).addonApply},
 	"mrp.production/button_mark_done": {onRecords: true, run: (*call).buttonMarkDone},
 	"stock.scrap/action_validate":     {onRecords: true, run: (*call).actionValidate},
+	"stock.picking/action_confirm":    {onRecords: true, run: (*call).confirmPicking},
+	"stock.picking/button_validate":   {onRecords: true, run: (*call).validatePicking},
 }
 
 // run finds the method and checks its arguments as Odoo does.
@@ -203,7 +204,7 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 		return x.createField(values)
 	case "product.product":
 		return x.makeProduct(values), nil
-	case "stock.scrap", "sale.order", "purchase.order":
+	case "stock.scrap", "sale.order", "purchase.order", "stock.picking", "stock.move":
 		if empty(values["state"]) {
 			values["state"] = "draft"
 		}
@@ -229,6 +230,12 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 		x.adopt(r, "order_line", "purchase.order.line", "order_id")
 	case "mrp.bom":
 		x.adopt(r, "bom_line_ids", "mrp.bom.line", "bom_id")
+	case "stock.picking":
+		x.set(t.name, r, map[string]any{"name": pickingName(r)})
+	case "stock.move":
+		for _, before := range r.ids("move_orig_ids") {
+			x.link(before, r)
+		}
 	}
 	return r, nil
 }
@@ -357,58 +364,4 @@ func (x *call) commands(target string, v any) (any, error) {
 		}
 	}
 	return ids, nil
-}
-
-// createModel makes a manual model, with the fields that come along.
-func (x *call) createModel(raw map[string]any) (*row, error) {
-	name, _ := raw["model"].(string)
-	label, _ := raw["name"].(string)
-	if !strings.HasPrefix(name, "x_") {
-		return nil, &fault{422, "odoo.exceptions.ValidationError", "The model name must start with 'x_'."}
-	}
-	if x.tables[name] != nil {
-		return nil, &fault{422, "odoo.exceptions.ValidationError", "Each model must have a unique name."}
-	}
-	t := newTable(name, label)
-	t.readOnly = true
-	x.tables[name] = t
-	x.undo = append(x.undo, func() { delete(x.tables, name) })
-	t.addField("create_date", field{kind: char})
-	model := x.insert("ir.model", map[string]any{"model": name, "name": label})
-	fields, _ := raw["field_id"].([]any)
-	for _, item := range fields {
-		command, _ := item.([]any)
-		if len(command) != 3 {
-			return nil, valueError("field_id: not a command")
-		}
-		values, _ := command[2].(map[string]any)
-		accepted, err := x.accept(x.table("ir.model.fields"), values)
-		if err != nil {
-			return nil, err
-		}
-		accepted["model_id"] = model.id
-		if _, err := x.createField(accepted); err != nil {
-			return nil, err
-		}
-	}
-	return model, nil
-}
-
-// createField gives a model a manual field.
-func (x *call) createField(values map[string]any) (*row, error) {
-	id, _ := values["model_id"].(int64)
-	model := x.get("ir.model", id)
-	if model == nil {
-		return nil, missingError("ir.model", id)
-	}
-	name, _ := values["name"].(string)
-	kind, _ := values["ttype"].(string)
-	t := x.table(model.str("model"))
-	if _, exists := t.fields[name]; exists {
-		return nil, &fault{422, "odoo.exceptions.ValidationError", "Field names must be unique per model."}
-	}
-	t.addField(name, fieldOf(kind))
-	x.undo = append(x.undo, func() { delete(t.fields, name); delete(t.index, name) })
-	values["model"] = t.name
-	return x.insert("ir.model.fields", values), nil
 }

@@ -31,7 +31,8 @@ func (x *tx) seed() {
 	}
 	x.insert("stock.location", map[string]any{"name": "Production", "complete_name": "Production", "usage": "production"})
 	x.insert("stock.location", map[string]any{"name": "Inventory adjustment", "complete_name": "Inventory adjustment", "usage": "inventory"})
-	for _, usage := range []string{"transit", "customer", "supplier"} {
+	x.insert("stock.location", map[string]any{"name": "transit", "complete_name": "transit", "usage": "transit", "company_id": company.id})
+	for _, usage := range []string{"customer", "supplier"} {
 		x.insert("stock.location", map[string]any{"name": usage, "complete_name": usage, "usage": usage})
 	}
 	view := x.insert("stock.location", map[string]any{"name": "WH", "complete_name": "WH", "usage": "view", "company_id": company.id})
