@@ -1,9 +1,12 @@
 package odoo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cockroachdb/apd/v3"
 )
@@ -220,27 +223,17 @@ func (r *Reader) used(ctx context.Context, v *Inventory) error {
 }
 
 func (r *Reader) underWay(ctx context.Context, v *Inventory) error {
-	transfers := map[int64]string{}
-	err := r.pages(ctx, "stock.picking", []any{[]any{"x_mesh_transfer", "!=", false}, []any{"state", "=", "done"}}, []string{"x_mesh_transfer"}, func(raw json.RawMessage) error {
-		var row struct {
-			ID       int64 `json:"id"`
-			Transfer text  `json:"x_mesh_transfer"`
-		}
-		err := json.Unmarshal(raw, &row)
-		transfers[row.ID] = string(row.Transfer)
-		return err
-	})
+	transfers, err := r.transfers(ctx)
 	if err != nil {
 		return err
 	}
-	domain := []any{[]any{"picking_id.x_mesh_transfer", "!=", false}, []any{"picking_id.state", "=", "done"}}
-	return r.pages(ctx, "stock.move.line", domain, lineFields, func(raw json.RawMessage) error {
+	return r.among(ctx, "stock.move.line", "picking_id", slices.Sorted(maps.Keys(transfers)), lineFields, func(raw json.RawMessage) error {
 		var row goodsRow
 		if err := json.Unmarshal(raw, &row); err != nil {
 			return err
 		}
 		h, err := v.holding(row, row.Moved)
-		if err != nil || h.Item == "" || transfers[row.Picking.id] == "" {
+		if err != nil || h.Item == "" {
 			return err
 		}
 		if v.Places[row.At.id].Transit {
@@ -249,4 +242,44 @@ func (r *Reader) underWay(ctx context.Context, v *Inventory) error {
 		v.UnderWay = append(v.UnderWay, Transit{Transfer: transfers[row.Picking.id], Item: h.Item, Lot: h.Lot, Quantity: h.Quantity})
 		return nil
 	})
+}
+
+// transfers are the pickings that are done of transfers that the mesh knows: they bear its name, or are the rest of one that does.
+func (r *Reader) transfers(ctx context.Context) (map[int64]string, error) {
+	fields, all, done := []string{"x_mesh_transfer", "backorder_id", "state"}, map[int64]string{}, map[int64]string{}
+	var added []int64
+	take := func(raw json.RawMessage) error {
+		var row struct {
+			ID       int64    `json:"id"`
+			Transfer text     `json:"x_mesh_transfer"`
+			RestOf   relation `json:"backorder_id"`
+			State    text     `json:"state"`
+		}
+		err := json.Unmarshal(raw, &row)
+		if err != nil || all[row.ID] != "" {
+			return err
+		}
+		all[row.ID], added = cmp.Or(string(row.Transfer), all[row.RestOf.id]), append(added, row.ID)
+		if row.State == "done" {
+			done[row.ID] = all[row.ID]
+		}
+		return nil
+	}
+	err := r.pages(ctx, "stock.picking", []any{[]any{"x_mesh_transfer", "!=", false}}, fields, take)
+	for err == nil && len(added) > 0 {
+		before := added
+		added = nil
+		err = r.among(ctx, "stock.picking", "backorder_id", before, fields, take)
+	}
+	return done, err
+}
+
+// among reads the records that name one of others in a field.
+func (r *Reader) among(ctx context.Context, model, field string, ids []int64, fields []string, row func(json.RawMessage) error) error {
+	for chunk := range slices.Chunk(ids, page) {
+		if err := r.pages(ctx, model, []any{[]any{field, "in", chunk}}, fields, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -105,6 +105,9 @@ func (p *pass) changed(things []thing) ([]change, error) {
 		if c.kind, err = plantmesh.LookupEventType(string(t.payload.ProtoReflect().Descriptor().FullName())); err != nil {
 			return nil, err
 		}
+		if found && p.kind.since != "" {
+			continue // what happened once is told once, though its item be renamed or the rest of it cancelled
+		}
 		if found {
 			if c.last, err = s.message(); err != nil {
 				return nil, err

@@ -5,15 +5,17 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
-// What people send from warehouse to warehouse is two pickings in Odoo: one into transit, and one out of it, whose moves come behind the moves
-// of the first. What the mesh moves has its own name for the transfer, and is not told.
-var pickingFields = []string{"name", "state", "picking_type_id", "backorder_id", "date_done"}
+// What goes from warehouse to warehouse is two pickings in Odoo: one into transit, and one out of it, whose moves come behind the moves of the
+// first. Each end may be a person's or the mesh's, which has its own name for a transfer that it sent. What it moved is not told.
+var pickingFields = []string{"name", "state", "picking_type_id", "backorder_id", "date_done", "x_mesh_transfer"}
 
 var dispatches = kind{
 	name: "transfer-dispatches", model: "stock.picking", fields: pickingFields, since: "date_done",
@@ -29,7 +31,7 @@ var dispatches = kind{
 
 var receipts = kind{
 	name: "transfer-receipts", model: "stock.picking", fields: pickingFields, since: "date_done",
-	only: []any{[]any{"state", "=", "done"}, []any{"x_mesh_transfer", "=", false}, []any{"location_id.usage", "=", "transit"}, []any{"location_dest_id.usage", "=", "internal"}},
+	only: []any{[]any{"state", "=", "done"}, []any{"location_id.usage", "=", "transit"}, []any{"location_dest_id.usage", "=", "internal"}},
 	build: func(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 		return p.transfers(ctx, rows, "move_orig_ids", func(j journey) proto.Message {
 			return &manufacturingv1.TransferReceived{
@@ -78,6 +80,11 @@ func (p *pass) transfers(ctx context.Context, rows []row, link string, event fun
 		t := p.thing(r)
 		j := journey{picking: r, materials: goods[r.id()].materials, partial: open[r.id()]}
 		other := ends[r.id()]
+		if other == nil && link == "move_orig_ids" {
+			if other, err = p.sentByMesh(ctx, r); err != nil {
+				return nil, err
+			}
+		}
 		if j.here, err = p.siteOfType(ctx, r.ref("picking_type_id")); err != nil {
 			return nil, err
 		}
@@ -96,7 +103,7 @@ func (p *pass) transfers(ctx context.Context, rows []row, link string, event fun
 		named := "transfer " + r.text("name")
 		switch {
 		case other == nil:
-			t.leftOut = named + " goes through transit, but no transfer is linked to it at the other end: plan both together, by a route"
+			t.leftOut = named + " goes through transit, but no transfer is linked to it at the other end: plan both together, by a route, or set its Mesh: transfer to what a plant sent"
 		case j.here == "" || j.there == "":
 			t.leftOut = "a warehouse of " + named + " belongs to no site, or to several: name it under odoo.sites"
 		case j.here == j.there:
@@ -110,7 +117,53 @@ func (p *pass) transfers(ctx context.Context, rows []row, link string, event fun
 		}
 		things = append(things, t)
 	}
-	return things, nil
+	return p.ofPeople(ctx, things)
+}
+
+// ofPeople leaves out the pickings that events of the mesh completed: their records are in its journal.
+func (p *pass) ofPeople(ctx context.Context, things []thing) ([]thing, error) {
+	has, err := p.columns(ctx, odoo.ModelApplied)
+	if err != nil || has == nil {
+		return things, err
+	}
+	var subjects []string
+	for _, t := range things {
+		if t.payload != nil {
+			subjects = append(subjects, p.subject(t.payload))
+		}
+	}
+	if len(subjects) == 0 {
+		return things, nil
+	}
+	made := map[string]bool{}
+	err = p.pages(ctx, odoo.ModelApplied, []any{[]any{"x_subject", "in", subjects}, []any{"x_model", "=", p.kind.model}}, []string{"x_record"}, func(rows []row) error {
+		for _, r := range rows {
+			made[strconv.FormatInt(whole(r["x_record"]), 10)] = true
+		}
+		return nil
+	})
+	return slices.DeleteFunc(things, func(t thing) bool { return t.payload != nil && made[t.key] }), err
+}
+
+// sentByMesh is the picking by which the mesh sent what a person received without a link to it: its name for the transfer says so.
+func (p *pass) sentByMesh(ctx context.Context, r row) (row, error) {
+	has, err := p.columns(ctx, p.kind.model)
+	if err != nil || !has["x_mesh_transfer"] {
+		return nil, err
+	}
+	transfer, err := p.journeyOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var sent row
+	err = p.pages(ctx, p.kind.model, []any{[]any{"x_mesh_transfer", "=", transfer}, []any{"location_dest_id.usage", "=", "transit"}, []any{"state", "=", "done"}}, pickingFields,
+		func(rows []row) error {
+			if sent == nil {
+				sent = rows[0]
+			}
+			return nil
+		})
+	return sent, err
 }
 
 // otherEnds are the pickings at the other end of transit; of several the first.
@@ -133,7 +186,7 @@ func (p *pass) otherEnds(ctx context.Context, pickings map[int64]bool, link stri
 	for _, m := range others {
 		ids[m.ref("picking_id")] = true
 	}
-	ends, err := p.related(ctx, "stock.picking", "id", ids, append([]string{"x_mesh_transfer"}, pickingFields...)...)
+	ends, err := p.related(ctx, "stock.picking", "id", ids, pickingFields...)
 	if err != nil {
 		return nil, err
 	}
@@ -150,12 +203,15 @@ func (p *pass) otherEnds(ctx context.Context, pickings map[int64]bool, link stri
 	return all, nil
 }
 
-// journeyOf is the name of a picking, or of the one that it is the rest of.
+// journeyOf is what the mesh calls the transfer of a picking, or of the one that it is the rest of: by its own name, or else by that of the first.
 func (p *pass) journeyOf(ctx context.Context, r row) (string, error) {
-	for r.ref("backorder_id") != 0 {
-		before, err := p.related(ctx, "stock.picking", "id", map[int64]bool{r.ref("backorder_id"): true}, "name", "backorder_id", "x_mesh_transfer")
-		if err != nil || before[r.ref("backorder_id")] == nil {
-			return cmp.Or(r.text("x_mesh_transfer"), r.text("name")), err
+	for r.text("x_mesh_transfer") == "" && r.ref("backorder_id") != 0 {
+		before, err := p.related(ctx, "stock.picking", "id", map[int64]bool{r.ref("backorder_id"): true}, pickingFields...)
+		if err != nil {
+			return "", err
+		}
+		if before[r.ref("backorder_id")] == nil {
+			break
 		}
 		r = before[r.ref("backorder_id")]
 	}

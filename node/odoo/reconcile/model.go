@@ -26,6 +26,7 @@ type model struct {
 	orders map[string]*order
 	away   map[journey]*apd.Decimal
 	moves  map[journey][]entry
+	known  map[string]bool // transfers of which an event of a plant told
 	holds  map[string]*held
 	wholes map[place]*held   // those that take in what is made of a lot
 	mains  map[location]bool // the names of warehouses' main stocks
@@ -51,7 +52,7 @@ const quarantine = "\x00quarantine"
 func (c *comparison) project(h *history) *model {
 	m := &model{
 		comparison: c, stock: map[place]*account{}, used: map[use]*apd.Decimal{}, orders: map[string]*order{}, away: map[journey]*apd.Decimal{},
-		moves: map[journey][]entry{}, holds: map[string]*held{}, wholes: map[place]*held{}, mains: map[location]bool{},
+		moves: map[journey][]entry{}, known: map[string]bool{}, holds: map[string]*held{}, wholes: map[place]*held{}, mains: map[location]bool{},
 		masters: map[thing]word{}, costs: map[string]price{},
 		corrected: map[place]int{}, correcting: map[place]bool{},
 	}
@@ -128,9 +129,10 @@ func (m *model) logistics(e entry) {
 func (m *model) shipped(e entry, site, location string, materials []*manufacturingv1.ShippedMaterial, way direction, transfer string) {
 	for _, material := range materials {
 		moved := m.pieces(e, site, location, material.GetItemId(), material.GetLotId(), material.GetSerialIds(), material.GetQuantity(), way)
-		if transfer == "" || e.captured {
-			continue
+		if transfer == "" || e.captured && (way == out || !m.known[transfer]) {
+			continue // a person's own, of which Odoo has no name of the mesh
 		}
+		m.known[transfer] = true
 		for lot, quantity := range moved {
 			of := journey{transfer, material.GetItemId(), lot}
 			if way == in {
