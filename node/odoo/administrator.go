@@ -27,6 +27,7 @@ var connectorRights = []string{
 	"purchase.group_purchase_user",             // purchase orders
 	"sales_team.group_sale_salesman_all_leads", // the sales orders that shipments serve
 	"account.group_account_user",               // journal entries
+	"analytic.group_analytic_accounting",       // financial dimensions, to capture them
 	"maintenance.group_equipment_manager",
 }
 

@@ -63,6 +63,7 @@ type Goods struct {
 // Work is how and when it is made.
 type Work struct {
 	BillOfMaterials string    `json:"bom,omitempty"`
+	Routing         string    `json:"routing,omitempty"`
 	WorkCenter      string    `json:"work_center,omitempty"`
 	Operation       string    `json:"operation,omitempty"`
 	Worker          string    `json:"worker,omitempty"`

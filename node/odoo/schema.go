@@ -80,6 +80,7 @@ func schema() []model {
 			{name: "x_mesh_rework", label: "Mesh: rework", kind: "boolean"},
 		}},
 		{name: "uom.uom", fields: []field{{name: "x_mesh_code", label: "Mesh: code", kind: "char", index: true, help: "UN/CEFACT code, or one that the mesh defines"}}},
+		{name: "mrp.bom", fields: []field{{name: "x_mesh_routing", label: "Mesh: routing", kind: "char"}}},
 		{name: "mrp.bom.line", fields: []field{{name: "x_mesh_line", label: "Mesh: line", kind: "char"}}},
 		{name: "mrp.routing.workcenter", fields: []field{{name: "x_mesh_operation", label: "Mesh: operation", kind: "char"}}},
 		{name: "res.partner", fields: []field{

@@ -50,7 +50,7 @@ func (b *builder) office(payload proto.Message) (Effect, bool) {
 		b.site = p.GetSiteId()
 		return e, true
 	case *manufacturingv1.RoutingChanged:
-		e := Effect{Kind: EffectRouting, Work: Work{BillOfMaterials: p.GetBillOfMaterialsId()}}
+		e := Effect{Kind: EffectRouting, Work: Work{BillOfMaterials: p.GetBillOfMaterialsId(), Routing: p.GetRoutingId()}}
 		for i, o := range p.GetOperations() {
 			e.Operations = append(e.Operations, Operation{
 				Operation: o.GetOperationId(), Name: cmp.Or(o.GetName(), o.GetOperationId()), WorkCenter: o.GetWorkCenterId(), Sequence: 10 * (i + 1),

@@ -108,6 +108,7 @@ def define_routing(event):
     gone.write({'active': False})
     if env['mrp.routing.workcenter'].search_count([('bom_id', '=', bill.id)]) != len(kept):
         raise UserError("Odoo left bill of materials %s with other operations." % event['bom'])
+    bill.write({'x_mesh_routing': event.get('routing')})
     return {'model': 'mrp.bom', 'id': bill.id}
 
 
@@ -152,8 +153,18 @@ def define_partner(event):
     return {'model': 'res.partner', 'id': found.id}
 
 
+def analytic_plan(dimension):
+    """The plan of a dimension: the mesh's own, or one of a person with that name. Odoo shows plans to a group of their own, which nothing else here needs."""
+    plans = env['account.analytic.plan'].sudo()
+    return plans.search([('x_mesh_dimension', '=', dimension)], limit=1) or plans.search([('x_mesh_dimension', '=', False), ('parent_id', '=', False), ('name', '=', dimension)], limit=1)
+
+
+def analytic_account(plan, value):
+    return env['account.analytic.account'].sudo().with_context(active_test=False).search([('plan_id', 'child_of', plan.ids), ('code', '=', value)], order='active desc, id', limit=1)
+
+
 def dimension_value(dimension, value):
-    found = env['account.analytic.account'].sudo().search([('x_mesh_dimension', '=', dimension), ('code', '=', value)], limit=1)
+    found = analytic_account(analytic_plan(dimension), value).filtered('active')
     if not found:
         raise UserError("Value %s of dimension %s is not in Odoo: publish it (FinancialDimensionChanged)." % (value, dimension))
     return found
@@ -162,18 +173,18 @@ def dimension_value(dimension, value):
 def define_dimension(event):
     if 'account.analytic.account' not in env:
         raise UserError("Analytic accounts are not in this database: install the app Invoicing or Accounting.")
-    # Odoo shows these to a group of their own, which nothing else here needs.
-    plan = env['account.analytic.plan'].sudo().search([('x_mesh_dimension', '=', event['dimension'])], limit=1)
+    plan = analytic_plan(event['dimension'])
     if not plan:
         guard('dimension ' + event['dimension'])
         plan = plan.create({'name': event.get('dimension_name') or event['dimension'], 'x_mesh_dimension': event['dimension']})
-    elif event.get('dimension_name') and plan.name != event['dimension_name']:
-        plan.write({'name': event['dimension_name']})
-    accounts = env['account.analytic.account'].sudo().with_context(active_test=False)
-    found = accounts.search([('x_mesh_dimension', '=', event['dimension']), ('code', '=', event['value'])], limit=1)
-    values = {'name': event['name'], 'code': event['value'], 'plan_id': plan.id, 'x_mesh_dimension': event['dimension'], 'active': not event.get('retired'), 'company_id': False}
+    else:
+        name = event.get('dimension_name') or plan.name
+        if plan.name != name or plan.x_mesh_dimension != event['dimension']:
+            plan.write({'name': name, 'x_mesh_dimension': event['dimension']})
+    found = analytic_account(plan, event['value'])
+    values = {'name': event['name'], 'code': event['value'], 'x_mesh_dimension': event['dimension'], 'active': not event.get('retired'), 'company_id': False}
     if found:
         found.write(values)
     else:
-        found = accounts.create(values)
+        found = found.create(dict(values, plan_id=plan.id))
     return {'model': 'account.analytic.account', 'id': found.id}

@@ -77,7 +77,7 @@ func (p *pass) bill(ctx context.Context, r row, item string, lines []row, items 
 	case !isMade(r):
 		t.leftOut = named + " is one of a kit, or of what subcontractors make"
 	case r.text("code") == "":
-		t.leftOut = "the bill of materials of " + r.label("product_tmpl_id") + " has no reference: give it one"
+		t.nameless, t.leftOut = true, "the bill of materials of "+r.label("product_tmpl_id")+" has no reference: give it one"
 	case item == "":
 		t.leftOut = named + " is for several variants of " + r.label("product_tmpl_id") + ", or for one without an internal reference: name the variant, and give it one"
 	case quantity == nil:

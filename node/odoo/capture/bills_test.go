@@ -133,8 +133,8 @@ func TestBillAndRoutingOfTheMeshAreNotToldButLaterChangesAre(t *testing.T) {
 		step := h.find("mrp.routing.workcenter", "bom_id", h.find("mrp.bom", "code", h.name("B")))
 		h.write("mrp.routing.workcenter", step, map[string]any{"time_cycle_manual": 2})
 		h.poll()
-		if got := h.routings(); len(got) != 1 || got[0].GetOperations()[0].GetRunDuration().AsDuration() != 2*time.Minute || got[0].GetOperations()[0].GetOperationId() != "10" {
-			t.Fatalf("told %v, want what a person changed, and the operation by the mesh's name", got)
+		if got := h.routings(); len(got) != 1 || got[0].GetOperations()[0].GetRunDuration().AsDuration() != 2*time.Minute || got[0].GetOperations()[0].GetOperationId() != "10" || got[0].GetRoutingId() != h.name("R") {
+			t.Fatalf("told %v, want what a person changed, and routing and operation by the mesh's names", got)
 		}
 		bill.Components[0].Quantity.Value = "4"
 		h.apply(a, "bill again", bill)

@@ -24,7 +24,7 @@ type journalRow struct {
 }
 
 // appliedByMesh finds the last event that the mesh applied to each subject: of the type that tells of it, or, where its other events change
-// what is told, of any.
+// what is told, of any. Of things that share a subject it finds the last about each record, too.
 func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]journalRow, error) {
 	has, err := p.columns(ctx, odoo.ModelApplied)
 	if err != nil || has == nil {
@@ -43,7 +43,7 @@ func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]
 		domain = append(domain, []any{"x_type", "in", types})
 	}
 	err = p.pages(ctx, odoo.ModelApplied, domain,
-		[]string{"x_event", "x_type", "x_subject", "x_stream", "x_offset"}, func(rows []row) error {
+		[]string{"x_event", "x_type", "x_subject", "x_stream", "x_offset", "x_record"}, func(rows []row) error {
 			for _, r := range rows {
 				var offset plantmesh.Offset
 				if _, err := fmt.Sscan(r.text("x_offset"), &offset); err != nil {
@@ -53,6 +53,9 @@ func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]
 					id: r.id(), event: r.text("x_event"), kind: r.text("x_type"), stream: plantmesh.StreamName(r.text("x_stream")), offset: offset,
 				}
 				last[r.text("x_subject")] = one
+				if p.kind.within != "" {
+					last[fmt.Sprint(whole(r["x_record"]))] = one
+				}
 			}
 			return nil
 		})
@@ -63,27 +66,52 @@ func (p *pass) appliedByMesh(ctx context.Context, changes []change) (map[string]
 // sets it, if the mesh wrote last and nobody was told anything else before.
 //
 // Of an order, reports and completions of the plant change the quantity or the parts. What the mesh wrote last, after such an event, is theirs.
-func (p *pass) isEcho(c change, r journalRow) (bool, error) {
+//
+// Of things that share a subject, own is the last event about this one, if it is newer than seen: what they share may be as another made it.
+func (p *pass) isEcho(c change, r, own journalRow, seen int64) (bool, error) {
 	if r.kind != c.kind.Name {
 		return c.byMesh, nil
 	}
-	recorded, err := p.log.Get(r.stream, r.offset)
-	if err != nil {
-		return false, p.log.Err() // trimmed, or of another incarnation: nothing to compare with, so it is told
-	}
-	event := recorded.GetEvent()
-	if odoo.EventKey(event.GetSource(), event.GetId()) != r.event || event.GetType() != c.kind.Name {
-		return false, nil
-	}
-	made, err := plantmesh.Payload(event)
-	if err != nil {
+	made, err := p.appliedPayload(r)
+	if err != nil || made == nil {
 		return false, err
+	}
+	if p.kind.within != "" && own.id != r.id {
+		of := made
+		if made = c.last; own.id > seen {
+			if made, err = p.appliedPayload(own); err != nil {
+				return false, err
+			}
+		}
+		if made == nil {
+			return false, nil
+		}
+		made = proto.Clone(made)
+		if f := c.payload.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(p.kind.whole)); of.ProtoReflect().Has(f) {
+			made.ProtoReflect().Set(f, of.ProtoReflect().Get(f))
+		}
 	}
 	var before protoreflect.Message
 	if c.last != nil && c.before.Type == c.kind.Name {
 		before = c.last.ProtoReflect()
 	}
 	return agree(made.ProtoReflect(), c.payload.ProtoReflect(), before, c.byMesh, p.kind.unheld), nil
+}
+
+// recordOf names the record of a thing among what appliedByMesh finds.
+func recordOf(c change) string { return fmt.Sprint(c.records[0]) }
+
+// appliedPayload is what an event said that the mesh applied; nil if it is not held any more.
+func (p *pass) appliedPayload(r journalRow) (proto.Message, error) {
+	recorded, err := p.log.Get(r.stream, r.offset)
+	if err != nil {
+		return nil, p.log.Err() // trimmed, or of another incarnation: nothing to compare with, so the thing is told
+	}
+	event := recorded.GetEvent()
+	if odoo.EventKey(event.GetSource(), event.GetId()) != r.event || event.GetType() != r.kind {
+		return nil, nil
+	}
+	return plantmesh.Payload(event)
 }
 
 // agree tells whether has is what made says, and, where that says nothing, what was before; where nothing was before, anything if open.
@@ -119,7 +147,13 @@ func same(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open boo
 
 func sameOne(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool, unheld []string) bool {
 	if f.Message() == nil {
-		return made.Equal(has) || f.Name() == "unit" && odoo.SameUnit(made.String(), has.String())
+		switch f.Name() {
+		case "unit", "reference_unit":
+			return odoo.SameUnit(made.String(), has.String())
+		case "factor", "efficiency_percent":
+			return sameNumber(made.String(), has.String())
+		}
+		return made.Equal(has)
 	}
 	switch a := made.Message().Interface().(type) {
 	case *manufacturingv1.Quantity:

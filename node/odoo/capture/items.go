@@ -44,7 +44,7 @@ func buildItems(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 		t := p.thing(r)
 		t.join(written[r.ref("product_tmpl_id")], p.uid)
 		if r.text("default_code") == "" {
-			t.leftOut = "product " + r.text("name") + " has no internal reference: give it one"
+			t.nameless, t.leftOut = true, "product "+r.text("name")+" has no internal reference: give it one"
 			things = append(things, t)
 			continue
 		}

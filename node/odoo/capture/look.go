@@ -9,7 +9,6 @@ import (
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
-	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
 // lookRows is how many records one call reads to look at all of them.
@@ -72,53 +71,6 @@ func (p patient) Call(ctx context.Context, model, method string, args odoo.Args,
 func (t thing) present(model string) Thing {
 	at, _ := time.Parse(time.DateTime, t.changed) // none is zero
 	return Thing{Payload: t.payload, Record: model + " " + t.key, Changed: at, By: t.by, Unfit: t.leftOut, Unclear: t.unclear}
-}
-
-// units are those with a code of the mesh. They are looked at, not told.
-var units = kind{
-	name: "units", model: "uom.uom", fields: []string{"name", "x_mesh_code", "relative_uom_id", "relative_factor", "active"},
-	build: func(ctx context.Context, p *pass, rows []row) ([]thing, error) {
-		var things []thing
-		for _, r := range rows {
-			if r.text("x_mesh_code") == "" {
-				continue
-			}
-			t := p.thing(r)
-			unit := &manufacturingv1.UnitChanged{UnitId: r.text("x_mesh_code"), Name: r.text("name"), Retired: !r.yes("active")}
-			if r.ref("relative_uom_id") != 0 {
-				one, err := p.quantity(ctx, r, "relative_factor", "relative_uom_id")
-				if err != nil {
-					return nil, err
-				}
-				if one == nil {
-					t.leftOut = "unit " + r.label("relative_uom_id") + " that unit " + r.text("name") + " is made of has no code: set its Mesh: code"
-				}
-				unit.ReferenceUnit, unit.Factor = one.GetUnit(), one.GetValue()
-			}
-			t.payload = unit
-			things = append(things, t)
-		}
-		return things, nil
-	},
-}
-
-// dimensions are the values of financial dimensions. They are looked at, not told.
-var dimensions = kind{
-	name: "dimensions", model: "account.analytic.account", fields: []string{"name", "code", "plan_id", "x_mesh_dimension", "active"},
-	build: func(_ context.Context, p *pass, rows []row) ([]thing, error) {
-		var things []thing
-		for _, r := range rows {
-			if r.text("x_mesh_dimension") == "" || r.text("code") == "" {
-				continue
-			}
-			t := p.thing(r)
-			t.payload = &manufacturingv1.FinancialDimensionChanged{
-				DimensionId: r.text("x_mesh_dimension"), DimensionName: r.label("plan_id"), ValueId: r.text("code"), Name: r.text("name"), Retired: !r.yes("active"),
-			}
-			things = append(things, t)
-		}
-		return things, nil
-	},
 }
 
 // Unclearly tells whether Odoo has a field in a way that the mesh has no word for.

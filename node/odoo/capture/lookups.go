@@ -12,6 +12,7 @@ import (
 // lookups are small tables of Odoo, read once in a pass.
 type lookups struct {
 	units    map[int64]string // UN/CEFACT codes
+	standard map[int64]bool   // units whose code is that of a standard
 	sites    map[int64]string // of warehouses
 	types    map[int64]int64  // warehouses of picking types
 	currency string           // of the company
@@ -32,7 +33,7 @@ func (p *pass) quantity(ctx context.Context, r row, number, unit string) (*manuf
 }
 
 func (p *pass) readUnits(ctx context.Context) error {
-	p.context.units = map[int64]string{}
+	p.context.units, p.context.standard = map[int64]string{}, map[int64]bool{}
 	err := p.pages(ctx, "uom.uom", nil, []string{"x_mesh_code"}, func(rows []row) error {
 		var ids []int64
 		for _, r := range rows {
@@ -45,7 +46,7 @@ func (p *pass) readUnits(ctx context.Context) error {
 		}
 		for id, name := range names {
 			if code := odoo.UnitCode(name); code != "" {
-				p.context.units[id] = code
+				p.context.units[id], p.context.standard[id] = code, true
 			}
 		}
 		return nil

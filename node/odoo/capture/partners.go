@@ -67,7 +67,7 @@ func buildPartners(ctx context.Context, p *pass, rows []row, role string, payloa
 		}
 		t := p.thing(r)
 		if id := partnerID(r, role); id == "" {
-			t.leftOut = role + " " + r.text("name") + " has no reference: give it one"
+			t.nameless, t.leftOut = true, role+" "+r.text("name")+" has no reference: give it one"
 		} else {
 			t.payload = payload(id, codes[r.ref("country_id")], r)
 		}

@@ -31,6 +31,8 @@ type kind struct {
 	end    func(last proto.Message) proto.Message // what tells that it is no more; nil: nothing does
 	worked bool                                   // events of other types about its subject change it too
 	unheld []string                               // fields of its payload that Odoo has no place for
+	within string                                 // of things that share a subject: the field of their payload that tells them apart
+	whole  string                                 // and the one that they share: an event about any of them changes it
 }
 
 // part is a model whose records belong to a root record, and can change without it.
@@ -38,22 +40,24 @@ type part struct {
 	model  string
 	parent string // its field that names the root record, or
 	via    string // the root's field that names it
+	below  bool   // or one that is in it
 }
 
 // kinds are polled in this order: what others name comes first.
-var kinds = []kind{items, workCenters, bills, routings, suppliers, customers, demands, purchases, orders, dispatches, receipts}
+var kinds = []kind{units, items, workCenters, bills, routings, suppliers, customers, dimensions, demands, purchases, orders, dispatches, receipts}
 
 // thing is what Odoo has of one thing now.
 type thing struct {
-	key     string // names it among those of its kind, for ever
-	records []int64
-	changed string        // latest write_date of its records
-	byMesh  bool          // all of them were written last by the user that the mesh works as: a hint, no more
-	payload proto.Message // nil: there is nothing to tell of it now
-	target  string        // site that alone is to see it; empty: all
-	leftOut string        // why it cannot be told, if somebody should mend that
-	by      string        // who wrote its records last
-	unclear []string      // fields of the payload that Odoo has in a way that the mesh has no word for
+	key      string // names it among those of its kind, for ever
+	records  []int64
+	changed  string        // latest write_date of its records
+	byMesh   bool          // all of them were written last by the user that the mesh works as: a hint, no more
+	payload  proto.Message // nil: there is nothing to tell of it now
+	target   string        // site that alone is to see it; empty: all
+	leftOut  string        // why it cannot be told, if somebody should mend that
+	by       string        // who wrote its records last
+	nameless bool          // it has no name any more that the mesh could know it by
+	unclear  []string      // fields of the payload that Odoo has in a way that the mesh has no word for
 }
 
 // pass is one poll of one kind.
@@ -250,7 +254,11 @@ func (p *pass) takeWholes(ctx context.Context, c part, rows []row) error {
 	if field == "" {
 		field = "id"
 	}
-	domain := append(slices.Clone(p.only), []any{field, "in", slices.Sorted(maps.Keys(ids))})
+	operator := "in"
+	if c.below {
+		operator = "child_of"
+	}
+	domain := append(slices.Clone(p.only), []any{field, operator, slices.Sorted(maps.Keys(ids))})
 	return p.pages(ctx, p.kind.model, domain, p.kind.fields, func(rows []row) error { return p.take(ctx, rows) })
 }
 

@@ -13,9 +13,9 @@ import (
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
-// Odoo has no routings of their own: the operations belong to a bill of materials, whose reference is the routing's id too.
+// Odoo has no routings of their own: the operations belong to a bill of materials. Its reference is the routing's id too, unless the mesh has another.
 var routings = kind{
-	name: "routings", model: "mrp.bom", fields: billFields, build: buildRoutings, unheld: []string{"routing_id", "setup_duration"},
+	name: "routings", model: "mrp.bom", fields: append(slices.Clone(billFields), "x_mesh_routing"), build: buildRoutings, unheld: []string{"routing_id", "setup_duration"},
 	parts: []part{{model: "mrp.routing.workcenter", parent: "bom_id"}},
 	end: func(last proto.Message) proto.Message {
 		m := proto.Clone(last)
@@ -52,7 +52,7 @@ func buildRoutings(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 	var things []thing
 	for _, r := range rows {
 		t := p.thing(r)
-		routing := &manufacturingv1.RoutingChanged{RoutingId: r.text("code"), BillOfMaterialsId: r.text("code")}
+		routing := &manufacturingv1.RoutingChanged{RoutingId: cmp.Or(r.text("x_mesh_routing"), r.text("code")), BillOfMaterialsId: r.text("code")}
 		for _, s := range steps[r.id()] {
 			t.join(s, p.uid)
 			if has["active"] && !s.yes("active") {

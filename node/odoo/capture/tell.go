@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
@@ -44,15 +45,15 @@ func (p *pass) tell(ctx context.Context, things []thing) error {
 		}
 		echo := false
 		if row, ok := applied[c.kind.SubjectOf(c.payload)]; ok && row.id > next.Journal {
-			next.Journal = row.id
-			if echo, err = p.isEcho(c, row); err != nil {
+			if echo, err = p.isEcho(c, row, applied[recordOf(c)], next.Journal); err != nil {
 				return err
 			}
+			next.Journal = row.id
 		}
 		ended := ends(c.payload)
 		next.Ended = ended
 		var told []*eventv1.Event
-		if c.last != nil && !c.before.Ended && p.subject(c.last) != c.kind.SubjectOf(c.payload) {
+		if c.last != nil && !c.before.Ended && p.identity(c.last) != p.identity(c.payload) {
 			if told, err = p.ending(told, c.thing, &next, c.last); err != nil {
 				return err
 			}
@@ -91,17 +92,26 @@ func (p *pass) changed(things []thing) ([]change, error) {
 	for _, t := range things {
 		if t.leftOut != "" {
 			p.leaveOut(t, t.leftOut)
+		}
+		if t.payload == nil && !t.nameless {
 			continue
 		}
-		if t.payload == nil {
-			continue
-		}
-		c := change{thing: t}
 		var s state
 		found, err := p.load(p.prefix("told", p.kind.name)+t.key, &s)
 		if err != nil {
 			return nil, err
 		}
+		if t.payload == nil { // by the name that it had, it is no more
+			if !found || s.Ended {
+				continue
+			}
+			last, err := s.message()
+			if err != nil {
+				return nil, err
+			}
+			t.payload, t.target = p.kind.end(last), s.Target
+		}
+		c := change{thing: t}
 		if c.kind, err = plantmesh.LookupEventType(string(t.payload.ProtoReflect().Descriptor().FullName())); err != nil {
 			return nil, err
 		}
@@ -190,6 +200,14 @@ func (p *pass) stream(e *eventv1.Event, target string) plantmesh.StreamName {
 		panic("an event that was just made has no type: " + e.GetType())
 	}
 	return plantmesh.StreamOf(p.site, t.Domain)
+}
+
+// identity tells things apart, also those of one subject.
+func (p *pass) identity(m proto.Message) string {
+	if f := m.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(p.kind.within)); f != nil {
+		return p.subject(m) + "\x00" + m.ProtoReflect().Get(f).String()
+	}
+	return p.subject(m)
 }
 
 func (p *pass) subject(m proto.Message) string {

@@ -119,6 +119,7 @@ func billsAndRoutingsAreDefined(t *testing.T, target Target) {
 		}
 		return all
 	}
+	expect(t, p.archived("mrp.bom", where("code", p.name("BOM")), "x_mesh_routing"), map[string]string{"x_mesh_routing": p.name("R")})
 	first := lines()
 	expect(t, first["1"], map[string]string{"product_qty": "2500"})
 	expect(t, first["2"], map[string]string{"product_qty": "40"})

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/cockroachdb/apd/v3"
@@ -9,21 +10,40 @@ import (
 )
 
 func (x *applier) defineDimension(e odoo.Effect) (odoo.Result, error) {
-	plan := x.one("account.analytic.plan", "x_mesh_dimension", e.Dimension)
+	plan := x.analyticPlan(e.Dimension)
 	if plan == nil {
 		plan = x.insert("account.analytic.plan", map[string]any{"name": e.Dimension, "x_mesh_dimension": e.Dimension})
 	}
-	if e.DimensionName != "" {
-		x.set("account.analytic.plan", plan, map[string]any{"name": e.DimensionName})
+	if name := cmp.Or(e.DimensionName, plan.str("name")); name != plan.str("name") || plan.str("x_mesh_dimension") != e.Dimension {
+		x.set("account.analytic.plan", plan, map[string]any{"name": name, "x_mesh_dimension": e.Dimension})
 	}
-	values := map[string]any{"name": e.Name, "code": e.Value, "plan_id": plan.id, "x_mesh_dimension": e.Dimension, "active": !e.Retired}
-	found := x.one("account.analytic.account", "x_mesh_dimension", e.Dimension, "code", e.Value)
+	values := map[string]any{"name": e.Name, "code": e.Value, "x_mesh_dimension": e.Dimension, "active": !e.Retired}
+	found := x.analyticAccount(plan, e.Value, false)
 	if found == nil {
+		values["plan_id"] = plan.id
 		found = x.insert("account.analytic.account", values)
 	} else {
 		x.set("account.analytic.account", found, values)
 	}
 	return odoo.Result{Model: "account.analytic.account", ID: found.id}, nil
+}
+
+// analyticPlan is that of a dimension: the mesh's own, or one of a person with that name.
+func (x *applier) analyticPlan(dimension string) *row {
+	if own := x.one("account.analytic.plan", "x_mesh_dimension", dimension); own != nil {
+		return own
+	}
+	return x.one("account.analytic.plan", "name", dimension, "x_mesh_dimension", "", "parent_id", int64(0))
+}
+
+// analyticAccount is that of a value of a plan, or of one in it.
+func (x *applier) analyticAccount(plan *row, value string, used bool) *row {
+	for _, a := range x.find("account.analytic.account", "code", value) {
+		if plan != nil && (a.is("active") || !used) && x.in("account.analytic.plan", "parent_id", a.ref("plan_id"), plan.id) {
+			return a
+		}
+	}
+	return nil
 }
 
 func (x *applier) post(e odoo.Effect) (odoo.Result, error) {
@@ -50,7 +70,7 @@ func (x *applier) post(e odoo.Effect) (odoo.Result, error) {
 		}
 		shares := map[string]any{}
 		for _, s := range l.Shares {
-			value := x.one("account.analytic.account", "x_mesh_dimension", s.Dimension, "code", s.Value)
+			value := x.analyticAccount(x.analyticPlan(s.Dimension), s.Value, true)
 			if value == nil {
 				return odoo.Result{}, refuse("Value %s of dimension %s is not in Odoo: publish it (FinancialDimensionChanged).", s.Value, s.Dimension)
 			}

@@ -82,6 +82,9 @@ func (x *tx) leaf(t *table, leaf []any) (condition, error) {
 	if !okPath || !okOperator {
 		return nil, valueError("Domain() invalid item in domain: %v", leaf)
 	}
+	if operator == "child_of" {
+		return x.childOf(t, path, leaf[2])
+	}
 	value, err := x.resolver(t, path, operator)
 	if err != nil {
 		return nil, err
@@ -91,6 +94,24 @@ func (x *tx) leaf(t *table, leaf []any) (condition, error) {
 		return nil, err
 	}
 	return func(r *row) bool { return compare(value(r)) }, nil
+}
+
+// childOf compiles a condition on a relation to records that may be in others, by their parent_id.
+func (x *tx) childOf(t *table, name string, want any) (condition, error) {
+	f, list := t.fields[name], []any{want}
+	if f.kind != many2one || x.table(f.target).fields["parent_id"].target != f.target {
+		return nil, valueError("the sandbox has child_of for relations with a parent_id only, not for %s.%s", t.name, name)
+	}
+	if all, ok := want.([]any); ok {
+		list = all
+	}
+	return func(r *row) bool {
+		return slices.ContainsFunc(list, func(v any) bool {
+			n, _ := v.(json.Number)
+			id, err := n.Int64()
+			return err == nil && x.in(f.target, "parent_id", r.ref(name), id)
+		})
+	}, nil
 }
 
 // resolver reads a field, or one of a related record (`product_id.default_code`).

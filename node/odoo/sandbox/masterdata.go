@@ -39,6 +39,16 @@ func number(s string) (*apd.Decimal, error) {
 	return d, nil
 }
 
+// sizeUnit works out how large a unit is that a person makes.
+func (x *call) sizeUnit(values map[string]any) {
+	values["factor"], values["rounding"] = apd.New(1, 0), apd.New(1, -precision)
+	of, _ := values["relative_uom_id"].(int64)
+	times, _ := values["relative_factor"].(*apd.Decimal)
+	if reference := x.get("uom.uom", of); reference != nil && times != nil {
+		values["factor"] = mul(times, reference.num("factor"))
+	}
+}
+
 func (x *applier) defineUnit(e odoo.Effect) (odoo.Result, error) {
 	values := map[string]any{"name": e.Name, "active": !e.Retired, "factor": apd.New(1, 0), "relative_factor": apd.New(1, 0), "rounding": apd.New(1, -precision)}
 	if e.Quantity != nil {
@@ -200,6 +210,7 @@ func (x *applier) defineRouting(e odoo.Effect) (odoo.Result, error) {
 			x.delete("mrp.routing.workcenter", step)
 		}
 	}
+	x.set("mrp.bom", bill, map[string]any{"x_mesh_routing": e.Routing})
 	return odoo.Result{Model: "mrp.bom", ID: bill.id}, nil
 }
 

@@ -215,6 +215,8 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 		if product, _ := values["product_id"].(int64); empty(values["product_uom_id"]) && x.get("product.product", product) != nil {
 			values["product_uom_id"] = x.get("product.product", product).ref("uom_id")
 		}
+	case "uom.uom":
+		x.sizeUnit(values)
 	case "stock.warehouse":
 		code, _ := values["code"].(string)
 		view := x.insert("stock.location", map[string]any{"name": code, "complete_name": code, "usage": "view", "company_id": x.table("res.company").rows[0].id})

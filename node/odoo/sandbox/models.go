@@ -44,7 +44,7 @@ var models = []struct{ name, label, fields string }{
 	{"mrp.workcenter.productivity", "Workcenter Productivity Log", "workorder_id mrp.workorder, production_id mrp.production, workcenter_id mrp.workcenter, loss_id mrp.workcenter.productivity.loss, loss_type char, date_start char, date_end char, duration float, description char, company_id res.company"},
 	{"account.account", "Account", "name char, code char, account_type char"},
 	{"account.journal", "Journal", "name char, code char, type char"},
-	{"account.analytic.plan", "Analytic Plans", "name char"},
+	{"account.analytic.plan", "Analytic Plans", "name char, parent_id account.analytic.plan"},
 	{"account.analytic.account", "Analytic Account", "name char, code char, plan_id account.analytic.plan, active boolean"},
 	{"account.move", "Journal Entry", "name char, state char, date char, ref char, move_type char, journal_id account.journal, amount_total float"},
 	{"account.move.line", "Journal Item", "move_id account.move, account_id account.account, currency_id res.currency, amount_currency float, debit float, credit float, analytic_distribution json"},

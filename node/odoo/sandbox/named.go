@@ -74,13 +74,15 @@ func (x *applier) warehouse(e odoo.Effect) (*row, error) {
 
 // below tells whether a location is in another, or is that one.
 func (x *tx) below(location, parent int64) bool {
-	for location != 0 {
-		if location == parent {
-			return true
-		}
-		location = x.get("stock.location", location).ref("location_id")
+	return x.in("stock.location", "location_id", location, parent)
+}
+
+// in tells whether a record is in another of its model, by the field that names the one above, or is that one.
+func (x *tx) in(model, field string, id, parent int64) bool {
+	for id != 0 && id != parent {
+		id = x.get(model, id).ref(field)
 	}
-	return false
+	return id == parent
 }
 
 func (x *applier) location(e odoo.Effect, name string) (*row, error) {

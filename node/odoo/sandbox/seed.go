@@ -15,7 +15,7 @@ func (x *tx) seed() {
 	for _, u := range unitsOfMeasure {
 		values := map[string]any{"name": u.label, "factor": mustDecimal(u.factor), "relative_factor": mustDecimal(u.factor), "rounding": apd.New(1, -precision)}
 		if u.root != "" {
-			values["relative_uom_id"] = x.reference("uom." + u.root)
+			values["relative_uom_id"], values["relative_factor"] = x.reference("uom."+u.root), mustDecimal(u.factor)
 		}
 		x.external("uom."+u.name, "uom.uom", x.insert("uom.uom", values))
 	}
