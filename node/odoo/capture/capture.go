@@ -37,7 +37,8 @@ type Capture struct {
 	logger *slog.Logger
 	now    func() time.Time
 
-	fields map[string]map[string]bool // of the models that are installed, by name; read anew for each comparison
+	fields map[string]map[string]bool // of the models that are installed, by name
+	asked  time.Time                  // when fields were asked for first
 	uid    int64                      // of the user that capture reads as, which is the one that the mesh writes as
 
 	mu     sync.Mutex
@@ -78,6 +79,9 @@ func (c *Capture) Run(ctx context.Context) error {
 	}
 }
 
+// fieldsLast is how long capture goes by the fields that Odoo had: an app may be installed, and the mesh's own fields provisioned, while it runs.
+const fieldsLast = 5 * time.Minute
+
 // Poll looks once for changes of every kind. A kind that cannot be read does not hold up the others.
 //
 // Errors: those of each kind, joined.
@@ -94,6 +98,9 @@ func (c *Capture) Poll(ctx context.Context) error {
 			return err
 		}
 		c.uid = user.UID
+	}
+	if now := c.now(); now.Sub(c.asked) >= fieldsLast {
+		c.fields, c.asked = nil, now
 	}
 	var faults []error
 	for i, k := range kinds {
