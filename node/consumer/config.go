@@ -22,6 +22,8 @@ const (
 	DefaultWindowBytes = 8 << 20
 	// DefaultMaxParked is how many subjects may be parked. One more blocks the consumer: so many point to one cause.
 	DefaultMaxParked = 10_000
+	// DefaultBulk is how many collected events are handled at once, beside the others.
+	DefaultBulk = 8
 	// DefaultParkedRetry is the longest a parked subject waits for its next attempt. The first waits are short, and double:
 	// what is missing may be in another stream, on its way.
 	DefaultParkedRetry = 10 * time.Minute
@@ -40,6 +42,8 @@ type Config struct {
 	Wants  func(*eventv1.Event) bool               // which events of these; the others count as ignored; nil: all
 	OnJump func(ctx context.Context, j Jump) error // hears of each jump before anything behind it is delivered; an error has it told again; nil: nobody
 
+	Collected func(plantmesh.StreamName) *Collection // which streams' events wait for an opening; nil: none
+
 	Jumped func(Jump) // told of each jump once it is noted, and must not block; nil: nobody
 
 	Discarding func(context.Context, *adminv1.DiscardedEvent) error // told of each event that is to be discarded, which its error prevents; nil: nobody
@@ -52,7 +56,8 @@ type Config struct {
 
 	Concurrency  int           // see DefaultConcurrency
 	Window       int           // see DefaultWindow
-	WindowBytes  int64         // see DefaultWindowBytes
+	WindowBytes  int64         // see DefaultWindowBytes; collected events have as much beside it
+	Bulk         int           // see DefaultBulk
 	MaxParked    int           // see DefaultMaxParked
 	ParkedRetry  time.Duration // see DefaultParkedRetry
 	BlockedRetry time.Duration // see DefaultBlockedRetry
@@ -70,13 +75,14 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Concurrency, DefaultConcurrency)
 	orDefault(&c.Window, DefaultWindow)
 	orDefault(&c.WindowBytes, DefaultWindowBytes)
+	orDefault(&c.Bulk, DefaultBulk)
 	orDefault(&c.MaxParked, DefaultMaxParked)
 	orDefault(&c.ParkedRetry, DefaultParkedRetry)
 	orDefault(&c.BlockedRetry, DefaultBlockedRetry)
 	orDefault(&c.MinBackoff, DefaultMinBackoff)
 	orDefault(&c.MaxBackoff, DefaultMaxBackoff)
 	for name, value := range map[string]int64{
-		"concurrency": int64(c.Concurrency), "window": int64(c.Window), "window bytes": c.WindowBytes, "max parked": int64(c.MaxParked),
+		"concurrency": int64(c.Concurrency), "window": int64(c.Window), "window bytes": c.WindowBytes, "bulk": int64(c.Bulk), "max parked": int64(c.MaxParked),
 		"parked retry": int64(c.ParkedRetry), "blocked retry": int64(c.BlockedRetry), "min back-off": int64(c.MinBackoff),
 		"max back-off": int64(c.MaxBackoff - c.MinBackoff + 1), "max attempts": int64(c.MaxAttempts) + 1,
 	} {
@@ -85,6 +91,22 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// bulk is how many collected events are handled at once.
+func (c Config) bulk() int {
+	if c.Collected == nil {
+		return 0
+	}
+	return c.Bulk
+}
+
+// collection says how a stream's events wait; nil: they do not.
+func (c Config) collection(s plantmesh.StreamName) *Collection {
+	if c.Collected == nil {
+		return nil
+	}
+	return c.Collected(s)
 }
 
 func orDefault[T int | int64 | time.Duration](value *T, standard T) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -55,7 +56,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 	}
 	c := &Consumer{
 		cfg: cfg, log: log, owner: owner, handler: handler, logger: logger, ledger: l, committer: newCommitter(l),
-		gate: newGate(cfg.BlockedRetry), slots: semaphore.NewWeighted(int64(cfg.Concurrency)),
+		gate: newGate(cfg.BlockedRetry), slots: semaphore.NewWeighted(int64(cfg.Concurrency + cfg.bulk())),
 		asks: make(chan ask), ended: make(chan struct{}),
 	}
 	if cfg.MaxAttempts == 0 {
@@ -64,6 +65,7 @@ func New(cfg Config, log *storage.Log, owner *storage.Owner, handler Handler, lo
 	c.lanes = newLanes(cfg, c.perform)
 	c.reader = &reader{
 		log: log, ledger: l, match: cfg.Match, wants: cfg.Wants, onJump: cfg.OnJump, jumped: cfg.Jumped, admit: c.lanes.admit, logger: logger,
+		collected: cfg.collection, tryAdmit: c.lanes.tryAdmit, freed: c.lanes.freed,
 		commit: c.committer.commit, known: map[plantmesh.StreamName]bool{}, problems: map[plantmesh.StreamName]string{},
 	}
 	return c, nil
@@ -103,6 +105,12 @@ func (c *Consumer) Status() Status {
 		position := c.ledger.position(name)
 		if head, err := c.log.HeadOf(name, position.Incarnation); err == nil {
 			position.Head = head.Offset
+		}
+		if behind, ahead := max(position.Head, position.Offset)-position.Offset, len(c.ledger.streams[name].ahead); behind > plantmesh.Offset(ahead) {
+			position.Waiting = uint64(behind) - uint64(ahead)
+		}
+		if collection := c.cfg.collection(name); collection != nil {
+			position.Opens = collection.Next(time.Now())
 		}
 		s.Positions = append(s.Positions, position)
 	}

@@ -14,7 +14,8 @@ type Delivery struct {
 	Stream      plantmesh.StreamName
 	Incarnation plantmesh.Incarnation
 	Event       *eventv1.RecordedEvent
-	Attempt     int // 1 for the first; counted anew after a restart, but for parked events and where attempts are limited
+	Attempt     int  // 1 for the first; counted anew after a restart, but for parked events and where attempts are limited
+	Collected   bool // it waited for an opening, together with others; see Collection
 
 	turn *turn
 }

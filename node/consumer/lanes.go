@@ -30,6 +30,9 @@ type lanes struct {
 	bytes       *semaphore.Weighted // their bytes
 	windowBytes int64
 
+	bulkSlots, bulkBytes *semaphore.Weighted // of collected events: a window of their own
+	freed                chan struct{}       // holds a token when one of them has left
+
 	mu     sync.Mutex
 	queues map[string][]task // by subject; present while its lane runs
 	latest *turn             // of the event admitted last
@@ -39,6 +42,7 @@ func newLanes(cfg Config, run func(context.Context, task) error) *lanes {
 	return &lanes{
 		run: run, slots: semaphore.NewWeighted(int64(cfg.Window)), bytes: semaphore.NewWeighted(cfg.WindowBytes),
 		windowBytes: cfg.WindowBytes, queues: map[string][]task{},
+		bulkSlots: semaphore.NewWeighted(int64(cfg.Bulk)), bulkBytes: semaphore.NewWeighted(cfg.WindowBytes), freed: make(chan struct{}, 1),
 	}
 }
 
@@ -54,6 +58,20 @@ func (l *lanes) admit(ctx context.Context, t task) error {
 	}
 	l.enqueue(ctx, t)
 	return nil
+}
+
+// tryAdmit is admit for a collected event; false if their window has no room.
+func (l *lanes) tryAdmit(ctx context.Context, t task) bool {
+	if !l.bulkSlots.TryAcquire(1) {
+		return false
+	}
+	t.bytes = min(t.bytes, l.windowBytes)
+	if !l.bulkBytes.TryAcquire(t.bytes) {
+		l.bulkSlots.Release(1)
+		return false
+	}
+	l.enqueue(ctx, t)
+	return true
 }
 
 // enqueue puts a task that has its room behind the others of its subject.
@@ -86,6 +104,15 @@ func (l *lanes) lane(ctx context.Context, subject string) error {
 
 // leave gives a task's room back.
 func (l *lanes) leave(t task) {
+	if t.event.Collected {
+		l.bulkBytes.Release(t.bytes)
+		l.bulkSlots.Release(1)
+		select {
+		case l.freed <- struct{}{}:
+		default:
+		}
+		return
+	}
 	l.bytes.Release(t.bytes)
 	l.slots.Release(1)
 }

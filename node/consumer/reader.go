@@ -33,6 +33,11 @@ type reader struct {
 	admit  func(ctx context.Context, t task) error
 	logger *slog.Logger
 
+	collected func(plantmesh.StreamName) *Collection
+	tryAdmit  func(ctx context.Context, t task) bool // of a collected event; false: there is no room
+	freed     <-chan struct{}                        // holds a token when there may be room again
+	full      bool                                   // there was none since the last look at the streams
+
 	sources []*source // of streams that match, by name
 	known   map[plantmesh.StreamName]bool
 	turn    int // source that is refilled next
@@ -53,59 +58,25 @@ type source struct {
 	waiting     []*eventv1.RecordedEvent
 	retryAt     time.Time // while it cannot be read
 	opened      bool
+	collecting  *collecting // nil: its events are due when they come
+	bulk        bool        // what is waiting was collected, and gives way
 }
 
 func (r *reader) run(ctx context.Context) error {
 	for {
 		changed := r.log.Changed()
 		retry := r.refill(ctx)
-		if first := r.earliest(); first != nil {
-			if err := r.drain(ctx); err != nil {
-				return err
-			}
+		admitted, err := r.drain(ctx)
+		if err != nil {
+			return err
+		}
+		if admitted {
 			continue
 		}
-		if err := waitFor(ctx, retry, changed); err != nil {
+		if err := r.wait(ctx, retry, changed); err != nil {
 			return err
 		}
 	}
-}
-
-// drain admits events, the earliest first, until some source is empty.
-func (r *reader) drain(ctx context.Context) error {
-	for {
-		s := r.earliest()
-		if s == nil {
-			return nil
-		}
-		event := s.waiting[0]
-		s.waiting[0], s.waiting = nil, s.waiting[1:]
-		t := task{
-			key:   subjectKey{stream: s.name, subject: event.GetEvent().GetSubject()},
-			event: Delivery{Stream: s.name, Incarnation: s.incarnation, Event: event}, bytes: sizeOf(event),
-		}
-		if err := r.admit(ctx, t); err != nil {
-			return err
-		}
-		if len(s.waiting) == 0 {
-			return nil
-		}
-	}
-}
-
-// earliest is the source whose next event was recorded first; nil if all are empty.
-func (r *reader) earliest() *source {
-	var first *source
-	var at time.Time
-	for _, s := range r.sources {
-		if len(s.waiting) == 0 {
-			continue
-		}
-		if t := s.waiting[0].GetRecordedTime().AsTime(); first == nil || t.Before(at) {
-			first, at = s, t
-		}
-	}
-	return first
 }
 
 // refill reads on where a source is empty and its stream has more. It returns how long nothing has to be tried again.
@@ -114,23 +85,25 @@ func (r *reader) refill(ctx context.Context) time.Duration {
 		if !r.known[head.Stream] {
 			r.known[head.Stream] = true
 			if r.match(head.Stream) {
-				r.sources = append(r.sources, &source{name: head.Stream})
+				s := &source{name: head.Stream}
+				r.collect(s)
+				r.sources = append(r.sources, s)
 			}
 		}
 	}
-	open := 0
+	open := map[bool]int{} // sources with collected events leave the others their places
 	for _, s := range r.sources {
 		if len(s.waiting) > 0 {
-			open++
+			open[s.bulk]++
 		}
 	}
 	retry := sourceRetry
 	for range r.sources {
-		if open >= openSources {
-			break
-		}
 		s := r.sources[r.turn%len(r.sources)]
 		r.turn++
+		if bulk := s.collecting != nil && !s.waits(); open[bulk] >= openSources {
+			continue
+		}
 		if wait := time.Until(s.retryAt); wait > 0 {
 			retry = min(retry, wait)
 			continue
@@ -141,7 +114,10 @@ func (r *reader) refill(ctx context.Context) time.Duration {
 		err := r.fill(ctx, s)
 		r.note(ctx, s, err)
 		if len(s.waiting) > 0 {
-			open++
+			open[s.bulk]++
+		}
+		if s.waits() {
+			retry = min(retry, time.Until(s.collecting.opens))
 		}
 	}
 	return retry
@@ -163,6 +139,14 @@ func (r *reader) fill(ctx context.Context, s *source) error {
 	for len(s.waiting) == 0 {
 		if r.wants != nil && r.ledger.aheadOf(s.name) > maxAhead {
 			return errUnsettled
+		}
+		s.bulk = s.collecting != nil
+		if s.waits() {
+			s.bulk = false
+			if err := r.look(ctx, s); !errors.Is(err, errPassed) {
+				return err
+			}
+			s.bulk = true
 		}
 		head, err := r.log.HeadOf(s.name, s.incarnation)
 		if err == nil && s.read >= head.Offset || errors.Is(err, plantmesh.ErrIncarnationChanged) {
@@ -234,6 +218,7 @@ func (r *reader) jump(ctx context.Context, s *source) (moved bool, err error) {
 		return false, err
 	}
 	s.incarnation, s.read, s.ahead = to.Incarnation, to.Offset, map[plantmesh.Offset]struct{}{}
+	r.collect(s)
 	r.logger.WarnContext(ctx, "a stream goes on elsewhere: events that may have been there are not any more", "stream", string(s.name),
 		"incarnation", uint64(at.Incarnation), "read", uint64(at.Offset), "to_incarnation", uint64(to.Incarnation), "to", uint64(to.Offset))
 	if r.jumped != nil {
@@ -255,7 +240,7 @@ func (r *reader) pastJumps() []Jump {
 // maxAhead bounds how many events that are not wanted are passed over while one before them is not dealt with.
 const maxAhead = 100_000
 
-// take decodes a block. It returns the offsets of those that are not wanted.
+// take decodes a block, and takes its events up to the first that has to wait. It returns the offsets of those that are not wanted.
 func (s *source) take(b *storage.Block, wants func(*eventv1.Event) bool) (skipped []plantmesh.Offset, err error) {
 	batch, err := b.Batch()
 	if err != nil {
@@ -266,8 +251,13 @@ func (s *source) take(b *storage.Block, wants func(*eventv1.Event) bool) (skippe
 		if offset <= s.read {
 			continue
 		}
+		_, dealt := s.ahead[offset]
+		if !dealt && s.collecting != nil && !s.collecting.due(event) {
+			s.hold()
+			break
+		}
 		s.read = offset
-		if _, dealt := s.ahead[offset]; dealt {
+		if dealt {
 			delete(s.ahead, offset)
 			continue
 		}

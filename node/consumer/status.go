@@ -35,6 +35,9 @@ type Position struct {
 	Offset plantmesh.Offset // every event up to here is dealt with: applied, ignored or held back
 	Head   plantmesh.Offset // of that incarnation here
 
+	Waiting uint64    // events up to Head that are not dealt with
+	Opens   time.Time // the next opening for those that are collected; zero: none are
+
 	Incarnation     plantmesh.Incarnation // that they are of
 	KeptIncarnation plantmesh.Incarnation
 	Kept            plantmesh.Offset // of KeptIncarnation: no event up to here is needed any more, none is held back
