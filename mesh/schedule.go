@@ -48,7 +48,7 @@ func ParseSchedule(spec string, window time.Duration, zone string) (*Schedule, e
 	if window < minScheduleWindow {
 		return nil, fmt.Errorf("window %s: give how long it is open, %s at least", window, minScheduleWindow)
 	}
-	period, err := s.period()
+	period, _, err := s.periods()
 	if err != nil {
 		return nil, fmt.Errorf("schedule %q: %w", spec, err)
 	}
@@ -58,18 +58,24 @@ func ParseSchedule(spec string, window time.Duration, zone string) (*Schedule, e
 	return s, nil
 }
 
-// period is the shortest time between two openings.
-func (s *Schedule) period() (time.Duration, error) {
+// Longest is the longest time between two openings, by the wall clock.
+func (s *Schedule) Longest() time.Duration {
+	_, longest, _ := s.periods() // ParseSchedule has found that there are some
+	return longest
+}
+
+// periods are the shortest and the longest time between two openings.
+func (s *Schedule) periods() (shortest, longest time.Duration, err error) {
 	first := s.cron.Next(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC))
 	if first.IsZero() {
-		return 0, errors.New("there is no such day")
+		return 0, 0, errors.New("there is no such day")
 	}
-	shortest := periodsFor
+	shortest = periodsFor
 	for at, n := first, 0; n < maxPeriods && at.Sub(first) < periodsFor; n++ {
 		next := s.cron.Next(at)
-		shortest, at = min(shortest, next.Sub(at)), next
+		shortest, longest, at = min(shortest, next.Sub(at)), max(longest, next.Sub(at)), next
 	}
-	return shortest, nil
+	return shortest, longest, nil
 }
 
 // Next is the first opening after a time. Each opening of the wall clock comes once: when clocks are put back, the first time

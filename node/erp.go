@@ -45,10 +45,14 @@ func newERP(cfg config.Config, disk *stores, tracing *telemetry.Tracing, latency
 		return nil, err
 	}
 	outcomes := odoo.NewOutcomes(applier, plantmesh.SiteID(cfg.Site), disk.log)
-	c, err := consumer.New(consumer.Config{
+	settings := consumer.Config{
 		Name: odooOwner, Discarding: outcomes.Discarded, Match: func(s plantmesh.StreamName) bool { return s.Domain() != odoo.OutcomeDomain }, Tracing: tracing, Jumped: func(j consumer.Jump) { about.consumerJumped(odooOwner, j) },
 		Concurrency: cfg.Odoo.Concurrency * cfg.Odoo.Batch, // the applier joins what waits at the same time into one call
-	}, disk.log, disk.state.Owner(odooOwner), outcomes, logger)
+	}
+	if settings.Bulk = applier.Bulk(); settings.Bulk > 0 {
+		settings.Collected = applier.Collected
+	}
+	c, err := consumer.New(settings, disk.log, disk.state.Owner(odooOwner), outcomes, logger)
 	if err != nil {
 		return nil, err
 	}

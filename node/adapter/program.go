@@ -6,12 +6,10 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types/ref"
-)
 
-// costLimit ends an expression with loops (all, exists, map, filter) that works too much.
-const costLimit = 1_000_000
+	"github.com/plantmesh/plantmesh/node/expression"
+)
 
 // program is a compiled expression.
 type program struct {
@@ -35,43 +33,15 @@ func (c *compiler) fault(at Expression, format string, args ...any) {
 
 // compile compiles an expression that has to yield one of the kinds wanted. what names it in errors. A fault is noted and nil returned.
 func (c *compiler) compile(what string, e Expression, wanted ...*cel.Type) *program {
-	checked, issues := c.env.Compile(e.Text)
-	if issues != nil && issues.Err() != nil {
-		first := issues.Errors()[0]
-		c.fault(e, "%s: %s (at character %d of %q)", what, first.Message, first.Location.Column()+1, e.Text)
-		return nil
+	p, checked, err := expression.Compile(c.env, e.Text, wanted...)
+	if checked != nil {
+		c.note(checked)
 	}
-	c.note(checked)
-	kind := checked.OutputType()
-	fits := len(wanted) == 0 || kind.IsExactType(cel.DynType)
-	var names []string
-	for _, w := range wanted {
-		fits = fits || w.IsExactType(kind)
-		names = append(names, w.String())
-	}
-	if !fits {
-		c.fault(e, "%s: %q yields %s, not %s", what, e.Text, kind, strings.Join(names, " or "))
-		return nil
-	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if loops(checked) {
-		options = append(options, cel.CostLimit(costLimit)) // counting the cost doubles the time; without a loop it is bounded
-	}
-	p, err := c.env.Program(checked, options...)
 	if err != nil {
 		c.fault(e, "%s: %v", what, err)
 		return nil
 	}
-	return &program{Program: p, kind: kind}
-}
-
-// loops tells whether an expression goes through a list or map.
-func loops(checked *cel.Ast) bool {
-	found := false
-	ast.PreOrderVisit(ast.NavigateAST(checked.NativeRep()), ast.NewExprVisitor(func(e ast.Expr) {
-		found = found || e.Kind() == ast.ComprehensionKind
-	}))
-	return found
+	return &program{Program: p, kind: checked.OutputType()}
 }
 
 // optional compiles an expression unless it is empty.

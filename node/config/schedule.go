@@ -43,7 +43,7 @@ func (c Config) ReconcileSchedule() (*mesh.Schedule, error) {
 	return mesh.ParseSchedule(r.Schedule, time.Minute, r.Timezone)
 }
 
-// Openings says for each subscription with a schedule when it opens next.
+// Openings says for each subscription with a schedule, and each batch window, when it opens next, and what will be too late by then.
 func (c Config) Openings(now time.Time) []string {
 	var all []string
 	for i, s := range c.Subscriptions {
@@ -52,6 +52,9 @@ func (c Config) Openings(now time.Time) []string {
 			all = append(all, fmt.Sprintf("subscriptions[%d] opens at %s for %s, then at %s", i, next.Format(time.RFC3339), schedule.Window,
 				schedule.Next(next).Format(time.RFC3339)))
 		}
+	}
+	if c.Odoo != nil {
+		all = append(all, c.Odoo.Openings(now)...)
 	}
 	return all
 }

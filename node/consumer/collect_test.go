@@ -85,20 +85,20 @@ func TestCollectedEventsWaitForTheOpening(t *testing.T) {
 		defer c.end(t)
 		s.publish("a", "b", "a")
 		s.publishTo("plant-a/quality", "q")
-		time.Sleep(59 * time.Minute)
+		<-time.After(59 * time.Minute)
 		to.has(t, "a")
 		to.has(t, "q", 1)
 		status := c.Status().Positions[slices.IndexFunc(c.Status().Positions, func(p consumer.Position) bool { return p.Stream == stream })]
 		if status.Offset != 0 || status.Waiting != 3 || time.Until(status.Opens) > time.Minute {
 			t.Errorf("status %+v", status)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		to.has(t, "a", 1, 3)
 		to.has(t, "b", 2)
 		s.publish("b")
-		time.Sleep(59 * time.Minute)
+		<-time.After(59 * time.Minute)
 		to.has(t, "b", 2)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		to.has(t, "b", 2, 4)
 	})
 }
@@ -108,14 +108,14 @@ func TestMissedOpeningIsMadeUpForAtStart(t *testing.T) {
 		s, to := newSite(t), newBooks(nil)
 		defer s.close()
 		s.publish("a")
-		time.Sleep(90 * time.Minute)
+		<-time.After(90 * time.Minute)
 		s.publish("b")
 		c := s.consume(hourly(), to)
 		defer c.end(t)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "a", 1)
 		to.has(t, "b")
-		time.Sleep(30 * time.Minute)
+		<-time.After(30 * time.Minute)
 		to.has(t, "b", 2)
 	})
 }
@@ -128,7 +128,7 @@ func TestEventThatDoesNotWaitTakesEarlierOnesOfItsSubjectAlong(t *testing.T) {
 		s.publish("a", "b", "a", "c") // 1 to 4
 		s.urgent("a", "d")            // 5, 6
 		s.publish("a", "d")           // 7, 8
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "a", 1, 3, 5)
 		to.has(t, "d", 6)
 		to.has(t, "b")
@@ -138,12 +138,12 @@ func TestEventThatDoesNotWaitTakesEarlierOnesOfItsSubjectAlong(t *testing.T) {
 		c = s.consume(hourly(), to)
 		defer c.end(t)
 		s.urgent("d") // 9
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "d", 6, 8, 9)
 		if p := c.Status().Positions[0]; p.Offset != 1 || p.Waiting != 3 {
 			t.Errorf("position %+v", p)
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		to.has(t, "a", 1, 3, 5, 7)
 		to.has(t, "d", 6, 8, 9)
 		to.has(t, "b", 2)
@@ -169,7 +169,7 @@ func TestEventBehindAParkedOneIsHeldBackThoughItDoesNotWait(t *testing.T) {
 		defer c.end(t)
 		s.publish("a", "b")
 		s.urgent("a")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "a")
 		if p := c.Status().Parked; len(p) != 1 || p[0].Offset != 1 || p[0].Events != 2 {
 			t.Errorf("parked %+v", p)
@@ -178,7 +178,7 @@ func TestEventBehindAParkedOneIsHeldBackThoughItDoesNotWait(t *testing.T) {
 		if _, err := c.RetryParked(t.Context(), stream, "order/a"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "a", 1, 3)
 		to.has(t, "b")
 	})
@@ -188,19 +188,19 @@ func TestRestartInTheMiddleOfAWindowGoesOnWithIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, to := newSite(t), newBooks(nil)
 		defer s.close()
-		to.before = func(consumer.Delivery) error { time.Sleep(time.Minute); return nil }
+		to.before = func(consumer.Delivery) error { <-time.After(time.Minute); return nil }
 		for i := range 20 {
 			s.publish(fmt.Sprint("o", i))
 		}
 		c := s.consume(hourly(), to)
-		time.Sleep(time.Hour + 90*time.Second)
+		<-time.After(time.Hour + 90*time.Second)
 		c.end(t)
 		s.close()
 		s.open()
 		s.publish("late")
 		c = s.consume(hourly(), to)
 		defer c.end(t)
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		for i := range 20 {
 			to.has(t, fmt.Sprint("o", i), uint64(i+1))
 		}
@@ -218,7 +218,7 @@ func TestCollectedEventsGiveWayToOthers(t *testing.T) {
 				return nil
 			}
 			most.Store(max(most.Load(), at.Add(1)))
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 			at.Add(-1)
 			return nil
 		}
@@ -229,11 +229,11 @@ func TestCollectedEventsGiveWayToOthers(t *testing.T) {
 		cfg.Window, cfg.Concurrency = 2, 1
 		c := s.consume(cfg, to)
 		defer c.end(t)
-		time.Sleep(time.Hour + 90*time.Second)
+		<-time.After(time.Hour + 90*time.Second)
 		s.publishTo("plant-a/quality", "hold")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "hold", 1)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if got := c.Status().Counts.Applied; got != 101 || most.Load() != 4 {
 			t.Errorf("%d applied, %d at once", got, most.Load())
 		}
@@ -249,13 +249,13 @@ func TestNewIncarnationDoesNotWaitBehindWhatIsCollectedOfTheOld(t *testing.T) {
 		first.close()
 		c := hq.consume(hourly(), to)
 		defer c.end(t)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "a")
 		second := newSite(t)
 		defer second.close()
 		second.urgent("c")
 		hq.fetch(second)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		to.has(t, "a", 1)
 		to.has(t, "b", 2)
 		to.has(t, "c", 1)
@@ -282,7 +282,7 @@ func TestMoreEarlyEventsThanAreRememberedEndTheWaiting(t *testing.T) {
 		s.publish("b")
 		c := s.consume(hourly(), to)
 		defer c.end(t)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		to.has(t, "a", 1)
 		to.has(t, "b")
 		if got := c.Status(); got.Counts.Applied != 10_501 || got.Positions[0].Offset != 10_501 {

@@ -25,6 +25,9 @@ const actionVersion = 6
 // beside a newer one.
 const actionMarker = "# plantmesh apply "
 
+// together has the functions that make several effects of a kind at once, which is cheaper.
+var together = map[EffectKind]string{EffectPost: "post_all"}
+
 // parts of the business, each with its effects. Effects of one call are of one part.
 var parts = []struct {
 	name  string
@@ -56,12 +59,14 @@ func buildActions(as func(code string) string) []Action {
 	}
 	var list []Action
 	for _, part := range parts {
-		names := make([]string, len(part.kinds))
-		for i, kind := range part.kinds {
-			names[i] = fmt.Sprintf("'%s': %s", kind, kind)
+		var single, several []string
+		for _, kind := range part.kinds {
+			single = append(single, fmt.Sprintf("'%s': %s", kind, kind))
+			if name, ok := together[kind]; ok {
+				several = append(several, fmt.Sprintf("'%s': %s", kind, name))
+			}
 		}
-		effects := "effects = {" + strings.Join(names, ", ") + "}\n"
-		effects = as(effects)
+		effects := as("effects = {" + strings.Join(single, ", ") + "}\ntogether = {" + strings.Join(several, ", ") + "}\n")
 		code := []string{fmt.Sprintf("%s%d %s\n#\n%s", actionMarker, actionVersion, part.name, begin)}
 		for _, f := range functions.neededBy(effects + end) {
 			code = append(code, f.text)

@@ -24,6 +24,7 @@ type Applier struct {
 	client  *Client
 	batcher *batcher
 	names   names
+	windows windows
 	logger  *slog.Logger
 
 	calls, splits atomic.Uint64
@@ -42,7 +43,7 @@ type Status struct {
 	ServerVersion string // empty until it answered
 	Problem       string // what keeps the applier from working; empty if nothing
 	Calls         uint64 // that applied events
-	Splits        uint64 // calls whose events had to be applied one by one, since one of them was refused
+	Splits        uint64 // calls whose events had to be applied in two halves, since one of them was refused
 }
 
 // New returns an applier. It connects to nothing yet.
@@ -59,6 +60,14 @@ func New(cfg Config, logger *slog.Logger) (*Applier, error) {
 		return nil, err
 	}
 	a := &Applier{cfg: cfg, client: client, logger: logger}
+	if a.windows, err = cfg.windows(); err != nil {
+		return nil, err
+	}
+	for _, w := range a.windows {
+		for _, text := range w.late() {
+			logger.Warn("events that are collected will be overdue", "window", text)
+		}
+	}
 	a.batcher = newBatcher(cfg.Concurrency, cfg.Batch, a.apply)
 	return a, nil
 }
@@ -163,7 +172,11 @@ func (a *Applier) Apply(ctx context.Context, d consumer.Delivery) (Result, error
 			return Result{}, err
 		}
 	}
-	result, err := a.batcher.do(ctx, effect, a.names.keys(effect))
+	bulk := 0
+	if w := a.windows.of(d.Stream); w != nil && d.Collected {
+		bulk = w.batch
+	}
+	result, err := a.batcher.do(ctx, effect, a.names.keys(effect), bulk)
 	if err != nil {
 		return Result{}, err
 	}
@@ -175,15 +188,14 @@ func (a *Applier) Apply(ctx context.Context, d consumer.Delivery) (Result, error
 	return result, nil
 }
 
-// apply sends jobs in one call. If Odoo refuses one of several, each goes alone: the refused one keeps its error, the
-// others are applied.
+// apply sends jobs in one call. If Odoo refuses one of several, they go in two halves, and so on: the refused one keeps its error, the others
+// are applied.
 func (a *Applier) apply(ctx context.Context, jobs []*job) {
 	results, err := a.send(ctx, jobs)
 	if refused(err) && len(jobs) > 1 {
 		a.splits.Add(1)
-		for _, j := range jobs {
-			a.apply(ctx, []*job{j})
-		}
+		a.apply(ctx, jobs[:len(jobs)/2])
+		a.apply(ctx, jobs[len(jobs)/2:])
 		return
 	}
 	err = a.judge(ctx, err)

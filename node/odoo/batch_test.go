@@ -40,7 +40,7 @@ func TestWaitingEffectsShareACall(t *testing.T) {
 		for i := range 6 {
 			subject := fmt.Sprint(i)
 			group.Go(func() {
-				if _, err := b.do(t.Context(), effectOf(subject), []string{subject}); err != nil {
+				if _, err := b.do(t.Context(), effectOf(subject), []string{subject}, 0); err != nil {
 					t.Error(err)
 				}
 			})
@@ -62,7 +62,7 @@ func TestCallsInFlightShareNoKey(t *testing.T) {
 		var group sync.WaitGroup
 		do := func(subject string, keys ...string) {
 			group.Go(func() {
-				if _, err := b.do(t.Context(), effectOf(subject), keys); err != nil {
+				if _, err := b.do(t.Context(), effectOf(subject), keys, 0); err != nil {
 					t.Error(err)
 				}
 			})
@@ -87,11 +87,11 @@ func TestCancelledEffectIsWithdrawn(t *testing.T) {
 		s := &sent{open: make(chan struct{})}
 		b := newBatcher(1, 8, s.apply)
 		var group sync.WaitGroup
-		group.Go(func() { _, _ = b.do(t.Context(), effectOf("first"), nil) })
+		group.Go(func() { _, _ = b.do(t.Context(), effectOf("first"), nil, 0) })
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		group.Go(func() {
-			if _, err := b.do(ctx, effectOf("second"), nil); !errors.Is(err, context.Canceled) {
+			if _, err := b.do(ctx, effectOf("second"), nil, 0); !errors.Is(err, context.Canceled) {
 				t.Errorf("withdrawn: %v, want context.Canceled", err)
 			}
 		})
@@ -113,7 +113,7 @@ func TestErrorOfACallReachesAllItsEffects(t *testing.T) {
 		errs := make([]error, 4)
 		var group sync.WaitGroup
 		for i := range errs {
-			group.Go(func() { _, errs[i] = b.do(t.Context(), effectOf(fmt.Sprint(i)), nil) })
+			group.Go(func() { _, errs[i] = b.do(t.Context(), effectOf(fmt.Sprint(i)), nil, 0) })
 		}
 		synctest.Wait()
 		close(s.open)

@@ -83,6 +83,9 @@ type Config struct {
 
 	// Reconcile says how the mesh is compared with Odoo.
 	Reconcile Reconcile `yaml:"reconcile,omitempty"`
+
+	// Windows say which events are collected, and applied together at certain times. All others are applied as they come.
+	Windows []Window `yaml:"windows,omitempty"`
 }
 
 // Site maps a site of the mesh into Odoo.
@@ -150,6 +153,9 @@ func (c Config) Validate() error {
 		c.Capture.validate(fault)
 	}
 	c.Reconcile.validate(fault)
+	if _, err := c.windows(); err != nil {
+		faults = append(faults, err)
+	}
 	for site, s := range c.Sites {
 		if s.Warehouse == "" {
 			fault("odoo.sites.%s.warehouse: name a warehouse's code, or leave the site out", site)

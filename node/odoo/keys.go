@@ -29,6 +29,9 @@ func (n *names) keys(e Effect) []string {
 			keys = append(keys, "transfer "+e.Transfer)
 		}
 	}
+	if e.Kind == EffectPost {
+		keys = append(keys, "journal "+e.Journal) // it numbers its entries
+	}
 	if e.Kind == EffectComplete || e.Kind == EffectClose {
 		keys = append(keys, posting)
 	}

@@ -1,11 +1,20 @@
 results = []
 if mesh.get('register'):
     enlist(mesh['register'])
-for event in mesh.get('events') or []:
-    if fence(event):
+events = mesh.get('events') or []
+made = {}
+for kind in together:
+    fresh = {}
+    for event in events:
+        if event['effect'] == kind and event['key'] not in fresh and not fence(event):
+            fresh[event['key']] = event
+    if len(fresh) > 1:
+        made.update(together[kind](list(fresh.values())))
+for event in events:
+    if event['event'] not in made and fence(event):
         result = dict(journal(event), status='duplicate')
     else:
-        result = dict(effects[event['effect']](event), status='applied')
+        result = dict(made.pop(event['event'], None) or effects[event['effect']](event), status='applied')
         result['time'] = passed(event, result)
     result['name'] = record_name(result)
     results.append(result)

@@ -34,15 +34,7 @@ func Bench(b *testing.B, target Target) {
 		b.Run(w.name+"/plantmesh", func(b *testing.B) {
 			p := newPlant(b, target)
 			w.ready(p, b.N)
-			deliveries := make([]consumer.Delivery, b.N)
-			for i := range deliveries {
-				deliveries[i] = p.record(w.event(p, i))
-			}
-			if err := p.applier.Prepare(b.Context()); err != nil {
-				b.Fatal(err)
-			}
-			b.ResetTimer()
-			share(b, eventsAtOnce, func(i int) error { return p.applier.Handle(b.Context(), deliveries[i]) })
+			p.deliver(b, eventsAtOnce, false, func(i int) proto.Message { return w.event(p, i) })
 		})
 		b.Run(w.name+"/bare", func(b *testing.B) {
 			p := newPlant(b, target)
@@ -51,6 +43,21 @@ func Bench(b *testing.B, target Target) {
 			share(b, callsAtOnce, func(i int) error { return w.bare(p, i) })
 		})
 	}
+	benchPostings(b, target)
+}
+
+// deliver measures the events of a benchmark, so many at once.
+func (p *plant) deliver(b *testing.B, atOnce int, collected bool, event func(i int) proto.Message) {
+	deliveries := make([]consumer.Delivery, b.N)
+	for i := range deliveries {
+		deliveries[i] = p.record(event(i))
+		deliveries[i].Collected = collected
+	}
+	if err := p.applier.Prepare(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	share(b, atOnce, func(i int) error { return p.applier.Handle(b.Context(), deliveries[i]) })
 }
 
 // share does the work of a benchmark with some goroutines, and reports its rate.

@@ -92,6 +92,8 @@ func Run(t *testing.T, target Target) {
 		{"work centers are defined", workCentersAreDefined},
 		{"suppliers and customers are defined", partnersAreDefined},
 		{"postings are booked", postingsAreBooked},
+		{"postings of a window are booked in bulk", postedInBulk},
+		{"a bad posting among many parks alone", badPostingInBulk},
 		{"a month's totals are those of its events", monthAgrees},
 		{"a reconciliation names what differs, and nothing else", reconciliationNamesWhatDiffers},
 		{"a reconciliation names what differs of master data, and nothing else", reconciliationNamesMasterData},

@@ -1,0 +1,111 @@
+package odootest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plantmesh/plantmesh/node/consumer"
+	"github.com/plantmesh/plantmesh/node/odoo"
+	"github.com/plantmesh/plantmesh/node/odoo/totals"
+	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
+	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
+)
+
+// bulk has finance wait for a window, with so many events in a call, one call at a time.
+func bulk(batch int) func(*odoo.Config) {
+	return func(c *odoo.Config) {
+		c.Concurrency, c.Windows = 1, []odoo.Window{{Streams: []string{"*/finance"}, Schedule: "0 2 * * *", Batch: batch}}
+	}
+}
+
+// posting is one between two accounts, on the 28th of a month.
+func (p *plant) posting(id, debit, credit, journal, month, amount string) *manufacturingv1.PostingPrepared {
+	return &manufacturingv1.PostingPrepared{PostingId: p.name(id), JournalId: journal, PostingDate: month + "-28", Lines: []*manufacturingv1.PostingLine{
+		{AccountId: debit, Side: manufacturingv1.PostingSide_POSTING_SIDE_DEBIT, Amount: p.money(amount)},
+		{AccountId: credit, Side: manufacturingv1.PostingSide_POSTING_SIDE_CREDIT, Amount: p.money(amount)},
+	}}
+}
+
+// together hands events over at the same time, as a window does, and returns the answers.
+func (p *plant) together(deliveries []consumer.Delivery) []error {
+	p.t.Helper()
+	answers := make([]error, len(deliveries))
+	var group errgroup.Group
+	for i, d := range deliveries {
+		d.Collected = true
+		group.Go(func() error { answers[i] = p.applier.Handle(p.t.Context(), d); return nil })
+	}
+	if err := group.Wait(); err != nil {
+		p.t.Fatal(err)
+	}
+	return answers
+}
+
+// postedInBulk: a window's postings are each booked once, share calls, and the month adds up; so it does after all came again.
+func postedInBulk(t *testing.T, target Target) {
+	p := newPlant(t, target, bulk(50))
+	debit, credit, journal := p.ledger()
+	month := fmt.Sprintf("%04d-%02d", 2100+(starts/1_000_000_000+runs.Load()*13)%7000, 1+runs.Load()%12)
+	const postings = 60
+	deliveries := make([]consumer.Delivery, postings)
+	for i := range deliveries {
+		deliveries[i] = p.record(p.posting(fmt.Sprint("P", i), debit, credit, journal, month, fmt.Sprintf("%d.1", i+1)))
+	}
+	for i, err := range p.together(deliveries) {
+		if err != nil {
+			t.Errorf("posting %d: %v", i, err)
+		}
+	}
+	if s := p.applier.Status(); s.Calls > postings/10 || s.Splits != 0 {
+		t.Errorf("%d postings took %d calls, %d of them split", postings, s.Calls, s.Splits)
+	}
+	for i, err := range p.together(deliveries) {
+		if !errors.Is(err, consumer.ErrDuplicate) {
+			t.Errorf("posting %d again: %v", i, err)
+		}
+	}
+	report, err := totals.Month(t.Context(), month, func(yield func(*eventv1.RecordedEvent, error) bool) {
+		for _, d := range deliveries {
+			if !yield(d.Event, nil) {
+				return
+			}
+		}
+	}, p.applier.Reader())
+	if err != nil || !report.Agree || report.Booked != postings {
+		t.Errorf("totals %+v, %v", report, err)
+	}
+}
+
+// badPostingInBulk: only the one that Odoo refuses is parked, with its words; in few calls.
+func badPostingInBulk(t *testing.T, target Target) {
+	p := newPlant(t, target, bulk(64))
+	debit, credit, journal := p.ledger()
+	const postings, bad = 32, 21
+	deliveries := make([]consumer.Delivery, postings)
+	for i := range deliveries {
+		posting := p.posting(fmt.Sprint("P", i), debit, credit, journal, "2026-01", "7.5")
+		if i == bad {
+			posting.Lines[0].AccountId = "NONE"
+		}
+		deliveries[i] = p.record(posting)
+	}
+	for i, err := range p.together(deliveries) {
+		if i == bad {
+			parked(t, err, "Account NONE is not in Odoo")
+			continue
+		}
+		if err != nil {
+			t.Errorf("posting %d: %v", i, err)
+		}
+		p.one("account.move", where("x_mesh_posting", p.name(fmt.Sprint("P", i)), "state", "posted"), "id")
+	}
+	if rows := p.read("account.move", where("x_mesh_posting", p.name(fmt.Sprint("P", bad))), "id"); len(rows) != 0 {
+		t.Errorf("the refused one left %v", rows)
+	}
+	if s := p.applier.Status(); s.Calls > 15 {
+		t.Errorf("%d calls for one bad posting among %d", s.Calls, postings)
+	}
+}
