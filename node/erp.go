@@ -12,6 +12,7 @@ import (
 	"github.com/plantmesh/plantmesh/node/api"
 	"github.com/plantmesh/plantmesh/node/config"
 	"github.com/plantmesh/plantmesh/node/consumer"
+	"github.com/plantmesh/plantmesh/node/consumers"
 	"github.com/plantmesh/plantmesh/node/exceptions"
 	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/odoo/capture"
@@ -154,11 +155,7 @@ func (e *erp) fill(s *adminv1.GetStatusResponse) {
 		},
 		EndToEndLatency: api.LatencyMessage(c.Latency),
 	}
-	for _, p := range c.Positions {
-		s.Odoo.Positions = append(s.Odoo.Positions, &adminv1.ConsumerPosition{
-			Stream: string(p.Stream), Offset: uint64(p.Offset), HeadOffset: uint64(p.Head), LagEvents: uint64(max(p.Head, p.Offset) - p.Offset),
-		})
-	}
+	s.Odoo.Positions = consumers.Positions(c)
 	for _, p := range c.Parked[:min(len(c.Parked), maxParkedShown)] {
 		s.Odoo.Parked = append(s.Odoo.Parked, &adminv1.ParkedSubject{
 			Stream: string(p.Stream), Subject: p.Subject, Offset: uint64(p.Offset), EventId: p.EventID, EventType: p.EventType, Reason: p.Reason,

@@ -171,9 +171,13 @@ func printOdoo(w io.Writer, s *adminv1.GetStatusResponse, now time.Time) error {
 		fmt.Fprintf(w, "  from the plant's disk to Odoo: p50 %s, p99 %s\n", short(l.GetP50().AsDuration()), short(l.GetP99().AsDuration()))
 	}
 	fmt.Fprintln(w)
-	t := newTable(w, "APPLIED IN ODOO", "STREAM", "UP TO", "BEHIND")
+	t := newTable(w, "APPLIED IN ODOO", "STREAM", "UP TO", "BEHIND", "COLLECTED UNTIL")
 	for _, p := range o.GetPositions() {
-		t.row(p.GetStream(), p.GetOffset(), p.GetLagEvents())
+		until := ""
+		if p.GetOpeningTime() != nil {
+			until = fmt.Sprintf("%s, %d wait", p.GetOpeningTime().AsTime().Format(time.RFC3339), p.GetWaitingEvents())
+		}
+		t.row(p.GetStream(), p.GetOffset(), p.GetLagEvents(), until)
 	}
 	if err := t.flush(); err != nil {
 		return err

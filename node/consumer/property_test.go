@@ -16,6 +16,7 @@ import (
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/consumer"
+	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 	"github.com/plantmesh/plantmesh/storage"
 )
 
@@ -86,11 +87,12 @@ func (m *moody) Handle(ctx context.Context, d consumer.Delivery) error {
 type life struct {
 	mood                uint64
 	concurrency, window int
+	period              time.Duration // between the openings of the stream production; 0: it is not collected
 	runs                []run
 }
 
 type run struct {
-	events []published
+	events []published // half of them before it begins
 	length time.Duration
 	kept   int           // percent of what was not synced that a power cut leaves; below 0: it is stopped properly
 	lost   time.Duration // how long it ran on after what the power cut leaves
@@ -108,7 +110,8 @@ func drawLife(t *rapid.T) life {
 	}
 	l := life{
 		mood: rapid.Uint64().Draw(t, "mood"), concurrency: rapid.IntRange(1, 4).Draw(t, "concurrency"), window: rapid.IntRange(1, 20).Draw(t, "window"),
-		runs: make([]run, rapid.IntRange(1, 4).Draw(t, "runs")),
+		period: milliseconds(40_000, "period"),
+		runs:   make([]run, rapid.IntRange(1, 4).Draw(t, "runs")),
 	}
 	for i := range l.runs {
 		events := make([]published, rapid.IntRange(0, 15).Draw(t, "events"))
@@ -152,15 +155,26 @@ func (l life) live(t *testing.T) string {
 	cfg := consumer.Config{
 		Concurrency: l.concurrency, Window: l.window, ParkedRetry: 5 * time.Second, BlockedRetry: 2 * time.Second, MaxParked: 3,
 	}
+	if l.period > 0 {
+		cfg.Bulk, cfg.Collected = 2, l.collected
+	}
 	last := map[published][]position{}
-	for _, r := range l.runs {
-		for _, e := range r.events {
+	publish := func(events []published) {
+		for _, e := range events {
+			m.mu.Lock() // the handler waits until it is known what the event is
 			at, key := position{e.stream, s.publishTo(e.stream, e.subject)}, published{stream: e.stream, subject: e.subject}
 			m.earlier[at], m.ignored[at] = slices.Clone(last[key]), e.ignored
 			last[key] = append(last[key], at)
+			m.mu.Unlock()
 		}
+	}
+	for _, r := range l.runs {
+		half := len(r.events) / 2
+		publish(r.events[:half])
 		c := s.consume(cfg, m)
-		<-time.After(r.length)
+		<-time.After(r.length / 2)
+		publish(r.events[half:])
+		<-time.After(r.length / 2)
 		survivor := s.fs
 		if r.kept >= 0 {
 			survivor = s.fs.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: r.kept, RNG: rand.New(rand.NewPCG(l.mood, 1))})
@@ -173,12 +187,23 @@ func (l life) live(t *testing.T) string {
 	}
 	m.mend()
 	c := s.consume(cfg, m)
-	<-time.After(time.Minute)
+	<-time.After(2 * time.Minute)
 	synctest.Wait()
 	got := c.Status()
 	c.end(t)
 	s.close()
 	return m.verdict(got)
+}
+
+// collected has production wait for the next opening, but for every third event.
+func (l life) collected(s plantmesh.StreamName) *consumer.Collection {
+	if s != stream {
+		return nil
+	}
+	return &consumer.Collection{
+		Next:   func(after time.Time) time.Time { return after.Truncate(l.period).Add(l.period) },
+		AtOnce: func(e *eventv1.RecordedEvent) bool { return e.GetOffset()%3 == 0 },
+	}
 }
 
 func (m *moody) mend() {

@@ -70,11 +70,7 @@ func Describe(about *adminv1.Consumer, s consumer.Status) {
 		Applied: s.Counts.Applied, Duplicates: s.Counts.Duplicates, Ignored: s.Counts.Ignored, Parked: s.Counts.Parked, Retries: s.Counts.Retries,
 		Discarded: s.Counts.Discarded,
 	}
-	for _, p := range s.Positions {
-		about.Positions = append(about.Positions, &adminv1.ConsumerPosition{
-			Stream: string(p.Stream), Offset: uint64(p.Offset), HeadOffset: uint64(p.Head), LagEvents: uint64(max(p.Head, p.Offset) - p.Offset),
-		})
-	}
+	about.Positions = Positions(s)
 	about.ParkedSubjects = uint64(len(s.Parked))
 	about.Latency = latencyMessage(s.Latency)
 }
@@ -104,4 +100,18 @@ func (n *Named) RetryParked(ctx context.Context, s plantmesh.StreamName, subject
 // DiscardParked gives an event up. Errors: plantmesh.ErrInvalidRequest.
 func (n *Named) DiscardParked(ctx context.Context, req *adminv1.DiscardParkedRequest, by string) (*adminv1.DiscardedEvent, error) {
 	return n.consumer().DiscardParked(ctx, req, by)
+}
+
+// Positions are how far a consumer has come in each of its streams.
+func Positions(s consumer.Status) (all []*adminv1.ConsumerPosition) {
+	for _, p := range s.Positions {
+		one := &adminv1.ConsumerPosition{
+			Stream: string(p.Stream), Offset: uint64(p.Offset), HeadOffset: uint64(p.Head), LagEvents: uint64(max(p.Head, p.Offset) - p.Offset), WaitingEvents: p.Waiting,
+		}
+		if !p.Opens.IsZero() {
+			one.OpeningTime = timestamppb.New(p.Opens)
+		}
+		all = append(all, one)
+	}
+	return all
 }

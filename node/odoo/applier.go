@@ -192,7 +192,7 @@ func (a *Applier) Apply(ctx context.Context, d consumer.Delivery) (Result, error
 // are applied.
 func (a *Applier) apply(ctx context.Context, jobs []*job) {
 	results, err := a.send(ctx, jobs)
-	if refused(err) && len(jobs) > 1 {
+	if refused(err) && len(jobs) > 1 && !a.actionIsGone(ctx, err) {
 		a.splits.Add(1)
 		a.apply(ctx, jobs[:len(jobs)/2])
 		a.apply(ctx, jobs[len(jobs)/2:])

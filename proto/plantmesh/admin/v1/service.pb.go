@@ -3210,7 +3210,11 @@ type ConsumerPosition struct {
 	// Head of the stream here.
 	HeadOffset uint64 `protobuf:"varint,3,opt,name=head_offset,json=headOffset,proto3" json:"head_offset,omitempty"`
 	// How far behind it is.
-	LagEvents     uint64 `protobuf:"varint,4,opt,name=lag_events,json=lagEvents,proto3" json:"lag_events,omitempty"`
+	LagEvents uint64 `protobuf:"varint,4,opt,name=lag_events,json=lagEvents,proto3" json:"lag_events,omitempty"`
+	// Events of these that are not dealt with: those that did not wait may be ahead of others.
+	WaitingEvents uint64 `protobuf:"varint,5,opt,name=waiting_events,json=waitingEvents,proto3" json:"waiting_events,omitempty"`
+	// When what is collected of the stream is due next; unset if its events are due when they come.
+	OpeningTime   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=opening_time,json=openingTime,proto3" json:"opening_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3271,6 +3275,20 @@ func (x *ConsumerPosition) GetLagEvents() uint64 {
 		return x.LagEvents
 	}
 	return 0
+}
+
+func (x *ConsumerPosition) GetWaitingEvents() uint64 {
+	if x != nil {
+		return x.WaitingEvents
+	}
+	return 0
+}
+
+func (x *ConsumerPosition) GetOpeningTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpeningTime
+	}
+	return nil
 }
 
 // ParkedSubject is a subject set aside with its error.
@@ -4261,14 +4279,16 @@ const file_plantmesh_admin_v1_service_proto_rawDesc = "" +
 	"\aignored\x18\x03 \x01(\x04R\aignored\x12\x16\n" +
 	"\x06parked\x18\x04 \x01(\x04R\x06parked\x12\x18\n" +
 	"\aretries\x18\x05 \x01(\x04R\aretries\x12\x1c\n" +
-	"\tdiscarded\x18\x06 \x01(\x04R\tdiscarded\"\x82\x01\n" +
+	"\tdiscarded\x18\x06 \x01(\x04R\tdiscarded\"\xe8\x01\n" +
 	"\x10ConsumerPosition\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1f\n" +
 	"\vhead_offset\x18\x03 \x01(\x04R\n" +
 	"headOffset\x12\x1d\n" +
 	"\n" +
-	"lag_events\x18\x04 \x01(\x04R\tlagEvents\"\xee\x02\n" +
+	"lag_events\x18\x04 \x01(\x04R\tlagEvents\x12%\n" +
+	"\x0ewaiting_events\x18\x05 \x01(\x04R\rwaitingEvents\x12=\n" +
+	"\fopening_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vopeningTime\"\xee\x02\n" +
 	"\rParkedSubject\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x16\n" +
@@ -4510,50 +4530,51 @@ var file_plantmesh_admin_v1_service_proto_depIdxs = []int32{
 	42, // 50: plantmesh.admin.v1.OdooApplier.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
 	43, // 51: plantmesh.admin.v1.OdooApplier.parked:type_name -> plantmesh.admin.v1.ParkedSubject
 	30, // 52: plantmesh.admin.v1.OdooApplier.end_to_end_latency:type_name -> plantmesh.admin.v1.Latency
-	52, // 53: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
-	52, // 54: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
-	4,  // 55: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
-	52, // 56: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
-	48, // 57: plantmesh.admin.v1.ListConsumersResponse.consumers:type_name -> plantmesh.admin.v1.Consumer
-	52, // 58: plantmesh.admin.v1.Consumer.create_time:type_name -> google.protobuf.Timestamp
-	56, // 59: plantmesh.admin.v1.Consumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
-	49, // 60: plantmesh.admin.v1.Consumer.calls:type_name -> plantmesh.admin.v1.ConsumerCall
-	52, // 61: plantmesh.admin.v1.Consumer.last_call_time:type_name -> google.protobuf.Timestamp
-	41, // 62: plantmesh.admin.v1.Consumer.counts:type_name -> plantmesh.admin.v1.ApplyCounts
-	42, // 63: plantmesh.admin.v1.Consumer.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
-	30, // 64: plantmesh.admin.v1.Consumer.latency:type_name -> plantmesh.admin.v1.Latency
-	52, // 65: plantmesh.admin.v1.ConsumerCall.since:type_name -> google.protobuf.Timestamp
-	25, // 66: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
-	44, // 67: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
-	15, // 68: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
-	17, // 69: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
-	19, // 70: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
-	21, // 71: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
-	23, // 72: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
-	5,  // 73: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
-	8,  // 74: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
-	10, // 75: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
-	46, // 76: plantmesh.admin.v1.AdminService.ListConsumers:input_type -> plantmesh.admin.v1.ListConsumersRequest
-	50, // 77: plantmesh.admin.v1.AdminService.DeleteConsumer:input_type -> plantmesh.admin.v1.DeleteConsumerRequest
-	12, // 78: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
-	26, // 79: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
-	45, // 80: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
-	16, // 81: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
-	18, // 82: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
-	20, // 83: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
-	22, // 84: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
-	24, // 85: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
-	6,  // 86: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
-	9,  // 87: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
-	11, // 88: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
-	47, // 89: plantmesh.admin.v1.AdminService.ListConsumers:output_type -> plantmesh.admin.v1.ListConsumersResponse
-	51, // 90: plantmesh.admin.v1.AdminService.DeleteConsumer:output_type -> plantmesh.admin.v1.DeleteConsumerResponse
-	13, // 91: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
-	79, // [79:92] is the sub-list for method output_type
-	66, // [66:79] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	52, // 53: plantmesh.admin.v1.ConsumerPosition.opening_time:type_name -> google.protobuf.Timestamp
+	52, // 54: plantmesh.admin.v1.ParkedSubject.since:type_name -> google.protobuf.Timestamp
+	52, // 55: plantmesh.admin.v1.ParkedSubject.retry_time:type_name -> google.protobuf.Timestamp
+	4,  // 56: plantmesh.admin.v1.VerifyResponse.result:type_name -> plantmesh.admin.v1.VerifyResult
+	52, // 57: plantmesh.admin.v1.VerifyResponse.signed_time:type_name -> google.protobuf.Timestamp
+	48, // 58: plantmesh.admin.v1.ListConsumersResponse.consumers:type_name -> plantmesh.admin.v1.Consumer
+	52, // 59: plantmesh.admin.v1.Consumer.create_time:type_name -> google.protobuf.Timestamp
+	56, // 60: plantmesh.admin.v1.Consumer.settings:type_name -> plantmesh.event.v1.ConsumerSettings
+	49, // 61: plantmesh.admin.v1.Consumer.calls:type_name -> plantmesh.admin.v1.ConsumerCall
+	52, // 62: plantmesh.admin.v1.Consumer.last_call_time:type_name -> google.protobuf.Timestamp
+	41, // 63: plantmesh.admin.v1.Consumer.counts:type_name -> plantmesh.admin.v1.ApplyCounts
+	42, // 64: plantmesh.admin.v1.Consumer.positions:type_name -> plantmesh.admin.v1.ConsumerPosition
+	30, // 65: plantmesh.admin.v1.Consumer.latency:type_name -> plantmesh.admin.v1.Latency
+	52, // 66: plantmesh.admin.v1.ConsumerCall.since:type_name -> google.protobuf.Timestamp
+	25, // 67: plantmesh.admin.v1.AdminService.GetStatus:input_type -> plantmesh.admin.v1.GetStatusRequest
+	44, // 68: plantmesh.admin.v1.AdminService.Verify:input_type -> plantmesh.admin.v1.VerifyRequest
+	15, // 69: plantmesh.admin.v1.AdminService.ListSubscriptions:input_type -> plantmesh.admin.v1.ListSubscriptionsRequest
+	17, // 70: plantmesh.admin.v1.AdminService.AddSubscription:input_type -> plantmesh.admin.v1.AddSubscriptionRequest
+	19, // 71: plantmesh.admin.v1.AdminService.RemoveSubscription:input_type -> plantmesh.admin.v1.RemoveSubscriptionRequest
+	21, // 72: plantmesh.admin.v1.AdminService.RemoveReplica:input_type -> plantmesh.admin.v1.RemoveReplicaRequest
+	23, // 73: plantmesh.admin.v1.AdminService.ForgetSite:input_type -> plantmesh.admin.v1.ForgetSiteRequest
+	5,  // 74: plantmesh.admin.v1.AdminService.ListParked:input_type -> plantmesh.admin.v1.ListParkedRequest
+	8,  // 75: plantmesh.admin.v1.AdminService.GetParked:input_type -> plantmesh.admin.v1.GetParkedRequest
+	10, // 76: plantmesh.admin.v1.AdminService.RetryParked:input_type -> plantmesh.admin.v1.RetryParkedRequest
+	46, // 77: plantmesh.admin.v1.AdminService.ListConsumers:input_type -> plantmesh.admin.v1.ListConsumersRequest
+	50, // 78: plantmesh.admin.v1.AdminService.DeleteConsumer:input_type -> plantmesh.admin.v1.DeleteConsumerRequest
+	12, // 79: plantmesh.admin.v1.AdminService.DiscardParked:input_type -> plantmesh.admin.v1.DiscardParkedRequest
+	26, // 80: plantmesh.admin.v1.AdminService.GetStatus:output_type -> plantmesh.admin.v1.GetStatusResponse
+	45, // 81: plantmesh.admin.v1.AdminService.Verify:output_type -> plantmesh.admin.v1.VerifyResponse
+	16, // 82: plantmesh.admin.v1.AdminService.ListSubscriptions:output_type -> plantmesh.admin.v1.ListSubscriptionsResponse
+	18, // 83: plantmesh.admin.v1.AdminService.AddSubscription:output_type -> plantmesh.admin.v1.AddSubscriptionResponse
+	20, // 84: plantmesh.admin.v1.AdminService.RemoveSubscription:output_type -> plantmesh.admin.v1.RemoveSubscriptionResponse
+	22, // 85: plantmesh.admin.v1.AdminService.RemoveReplica:output_type -> plantmesh.admin.v1.RemoveReplicaResponse
+	24, // 86: plantmesh.admin.v1.AdminService.ForgetSite:output_type -> plantmesh.admin.v1.ForgetSiteResponse
+	6,  // 87: plantmesh.admin.v1.AdminService.ListParked:output_type -> plantmesh.admin.v1.ListParkedResponse
+	9,  // 88: plantmesh.admin.v1.AdminService.GetParked:output_type -> plantmesh.admin.v1.GetParkedResponse
+	11, // 89: plantmesh.admin.v1.AdminService.RetryParked:output_type -> plantmesh.admin.v1.RetryParkedResponse
+	47, // 90: plantmesh.admin.v1.AdminService.ListConsumers:output_type -> plantmesh.admin.v1.ListConsumersResponse
+	51, // 91: plantmesh.admin.v1.AdminService.DeleteConsumer:output_type -> plantmesh.admin.v1.DeleteConsumerResponse
+	13, // 92: plantmesh.admin.v1.AdminService.DiscardParked:output_type -> plantmesh.admin.v1.DiscardParkedResponse
+	80, // [80:93] is the sub-list for method output_type
+	67, // [67:80] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_plantmesh_admin_v1_service_proto_init() }
