@@ -10,7 +10,7 @@ import (
 
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
-	"github.com/plantmesh/plantmesh/node/odoo/odootest"
+	"github.com/plantmesh/plantmesh/node/odoo/odootest/erp"
 )
 
 // late is a row that a transaction writes which commits late, and the event that tells of it.
@@ -25,7 +25,7 @@ type late struct {
 // Every kind, and the rows of wholes by themselves: one transaction that began long ago writes them all, while others of their models are written,
 // committed and captured.
 func TestRowsOfEveryKindThatCommitLateAreTold(t *testing.T) {
-	h := newOffice(t, odootest.FromEnvironment(t).Provision(t))
+	h := newOffice(t, erp.FromEnvironment(t).Provision(t))
 	h.accountant()
 	bill := h.bill()
 	lathe := h.create("mrp.workcenter", map[string]any{"name": "Lathe", "code": h.name("L")})[0]
