@@ -51,7 +51,7 @@ Exit status 1 if the two do not agree.`,
 			if err != nil {
 				return c.explain(err)
 			}
-			report, err := totals.Month(cmd.Context(), month, eventsOf(cmd.Context(), client, slices.Sorted(maps.Keys(positions)), totals.Types()), odoo.NewReader(erp))
+			report, err := totals.Month(cmd.Context(), cfg, month, eventsOf(cmd.Context(), client, slices.Sorted(maps.Keys(positions)), totals.Types()), odoo.NewReader(erp))
 			if err != nil {
 				return c.explain(err)
 			}

@@ -61,6 +61,7 @@ func TestFaultsOfFormNameLineAndColumn(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"unknown key":        {"mesh: a\nlistn: b\n", `:2:1: unknown key "listn": correct its spelling, or remove it`},
 		"unknown nested key": {"tls: {cert: x, kye: y}\n", `:1:16: unknown key "kye"`},
+		"unknown site key":   {"odoo:\n  sites: {plant-a: {journal: STJ}}\n", `:2:21: unknown key "journal"`},
 		"unknown odoo key":   {"odoo:\n  url: x\n  user: y\n", `:3:3: unknown key "user"`},
 		"unknown list key":   {"adapters:\n  - name: a\n    folder: x\n", `:3:5: unknown key "folder"`},
 		"text for number":    {"limits: {tail_bytes: many}\n", `:1:22: "many" is a text where a whole number is expected`},
@@ -155,7 +156,9 @@ peers: ["hq.example:7443"]
 export: [{streams: [production], to: [hq], regions: [eu]}]
 subscriptions: [{from: "plant-*", streams: [production]}]
 adapters: [{name: mes, kind: file, dir: inbox, mapping: mapping.yaml}]
-odoo: {url: "https://odoo.example", database: prod, api_key: secret, sites: {plant-a: {warehouse: WH}}}
+odoo:
+  {url: "https://odoo.example", database: prod, api_key: secret, company: Acme, units: {PCE: uom.product_uom_unit}, accounts: {400: 400000},
+  sites: {plant-a: {warehouse: WH, company: 2, locations: {RAW: WH/Stock/Raw}, work_centers: {10: LATHE}, journals: {MAT: STJ}}}}
 `)
 	if err != nil {
 		t.Fatal(err)

@@ -33,3 +33,13 @@ func TestConfigurationsInTheDocumentationAreValid(t *testing.T) {
 		}
 	}
 }
+
+func TestExampleOfANodeIsValid(t *testing.T) {
+	c, err := config.Load("../../deploy/examples/two-companies.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Odoo.LocationOf("plant-b", "RAW"); got != "WHB/Stock/Raw" {
+		t.Errorf("the location is %q", got)
+	}
+}

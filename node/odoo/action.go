@@ -19,7 +19,7 @@ type Action struct {
 }
 
 // actionVersion is of all actions together: it rises with every change of what their code does.
-const actionVersion = 6
+const actionVersion = 7
 
 // actionMarker begins the code's first line; the version follows, and the part. A node replaces an older version, and refuses to work
 // beside a newer one.

@@ -34,6 +34,7 @@ var connectorRights = []string{
 // Administrator sets an Odoo database up for a node and takes that back, with the key of a user that has the right *Settings*.
 type Administrator struct {
 	client *Client
+	cfg    Config
 	login  string
 	code   string // of Config
 	logger *slog.Logger
@@ -49,7 +50,7 @@ func NewAdministrator(cfg Config, key, login string, logger *slog.Logger) (*Admi
 	if login == "" {
 		login = ConnectorLogin
 	}
-	return &Administrator{client: client, login: login, code: cfg.Code, logger: logger}, nil
+	return &Administrator{client: client, cfg: cfg, login: login, code: cfg.Code, logger: logger}, nil
 }
 
 // Close drops idle connections.
@@ -181,6 +182,9 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 				return "", err
 			}
 		}
+	}
+	if err := a.companies(ctx, p, id); err != nil {
+		return "", err
 	}
 	if !newKey || !p.step(ctx, "create", "API key for user %q; earlier ones of plantmesh end", a.login) {
 		return "", nil

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -105,7 +103,7 @@ func (a *Applier) prepare(ctx context.Context) error {
 	if err != nil {
 		return blockedOr(err)
 	}
-	faults, err := a.client.missingWarehouses(ctx, a.cfg)
+	faults, err := a.client.mappingFaults(ctx, a.cfg)
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return blockedOr(err)
 	}
@@ -122,29 +120,6 @@ func (a *Applier) provision(ctx context.Context) (executor, error) {
 		}
 	}
 	return a.client.ready(ctx, a.cfg.Code) // an administrator did it before, as it should be
-}
-
-// missingWarehouses finds every warehouse that the mapping names and Odoo does not have.
-func (c *Client) missingWarehouses(ctx context.Context, cfg Config) (faults []error, err error) {
-	var found []struct {
-		Code string `json:"code"`
-	}
-	if err := c.SearchRead(ctx, "stock.warehouse", []any{}, []string{"code"}, 0, &found); err != nil {
-		return nil, err
-	}
-	have := map[string]bool{"": len(found) > 0}
-	for _, w := range found {
-		have[w.Code] = true
-	}
-	if !have[cfg.Warehouse] {
-		faults = append(faults, &setupError{fmt.Sprintf("odoo.warehouse %q: Odoo has no warehouse with this code: create it, or name another", cfg.Warehouse)})
-	}
-	for _, site := range slices.Sorted(maps.Keys(cfg.Sites)) {
-		if code := cfg.Sites[site].Warehouse; !have[code] {
-			faults = append(faults, &setupError{fmt.Sprintf("odoo.sites.%s.warehouse %q: Odoo has no warehouse with this code: create it, or name another", site, code)})
-		}
-	}
-	return faults, nil
 }
 
 // Handle applies one event.

@@ -32,33 +32,42 @@ func (r *Reader) Bookings(ctx context.Context, first, last string) ([]Booking, e
 	var all []Booking
 	at := map[int64]int{}
 	var ids []int64
+	companies := map[int64]int64{} // by entry
 	domain := []any{[]any{"x_mesh_posting", "!=", false}, []any{"state", "=", "posted"}, []any{"date", ">=", first}, []any{"date", "<=", last}}
-	err := r.pages(ctx, "account.move", domain, []string{"x_mesh_posting", "date"}, func(raw json.RawMessage) error {
+	err := r.pages(ctx, "account.move", domain, []string{"x_mesh_posting", "date", "company_id"}, func(raw json.RawMessage) error {
 		var row struct {
-			ID      int64 `json:"id"`
-			Posting text  `json:"x_mesh_posting"`
-			Date    text  `json:"date"`
+			ID      int64    `json:"id"`
+			Posting text     `json:"x_mesh_posting"`
+			Date    text     `json:"date"`
+			Company relation `json:"company_id"`
 		}
 		if err := json.Unmarshal(raw, &row); err != nil {
 			return err
 		}
 		at[row.ID], ids = len(all), append(ids, row.ID)
+		companies[row.ID] = row.Company.id
 		all = append(all, Booking{Posting: string(row.Posting), Date: string(row.Date)})
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	codes, err := r.accountCodes(ctx)
-	if err != nil {
-		return nil, err
+	codes := map[int64]map[int64]string{} // by company and account
+	for _, company := range companies {
+		if codes[company] != nil {
+			continue
+		}
+		if codes[company], err = r.accountCodes(ctx, company); err != nil {
+			return nil, err
+		}
 	}
 	for len(ids) > 0 {
 		n := min(linesAtOnce, len(ids))
 		err := r.pages(ctx, "account.move.line", []any{[]any{"move_id", "in", ids[:n]}},
 			[]string{"move_id", "account_id", "currency_id", "amount_currency", "analytic_distribution"}, func(raw json.RawMessage) error {
-				line, move, err := bookingLine(raw, codes)
+				line, move, account, err := bookingLine(raw)
 				if err == nil {
+					line.Account = codes[companies[move]][account]
 					all[at[move]].Lines = append(all[at[move]].Lines, line)
 				}
 				return err
@@ -71,19 +80,20 @@ func (r *Reader) Bookings(ctx context.Context, first, last string) ([]Booking, e
 	return all, nil
 }
 
-// accountCodes are the codes of accounts, by record.
-func (r *Reader) accountCodes(ctx context.Context) (map[int64]string, error) {
+// accountCodes are the codes that accounts have in a company, by record.
+func (r *Reader) accountCodes(ctx context.Context, company int64) (map[int64]string, error) {
+	var rows []struct {
+		ID   int64 `json:"id"`
+		Code text  `json:"code"`
+	}
+	if err := r.client.searchIn(ctx, company, "account.account", []any{}, []string{"code"}, &rows); err != nil {
+		return nil, err
+	}
 	codes := map[int64]string{}
-	err := r.pages(ctx, "account.account", []any{}, []string{"code"}, func(raw json.RawMessage) error {
-		var row struct {
-			ID   int64 `json:"id"`
-			Code text  `json:"code"`
-		}
-		err := json.Unmarshal(raw, &row)
+	for _, row := range rows {
 		codes[row.ID] = string(row.Code)
-		return err
-	})
-	return codes, err
+	}
+	return codes, nil
 }
 
 // relation is a related record: its id and name; false if there is none.
@@ -101,7 +111,7 @@ func (r *relation) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &pair)
 }
 
-func bookingLine(raw json.RawMessage, codes map[int64]string) (line BookingLine, move int64, err error) {
+func bookingLine(raw json.RawMessage) (line BookingLine, move, account int64, err error) {
 	var row struct {
 		Move     relation        `json:"move_id"`
 		Account  relation        `json:"account_id"`
@@ -110,28 +120,28 @@ func bookingLine(raw json.RawMessage, codes map[int64]string) (line BookingLine,
 		Shares   json.RawMessage `json:"analytic_distribution"`
 	}
 	if err := json.Unmarshal(raw, &row); err != nil {
-		return BookingLine{}, 0, err
+		return BookingLine{}, 0, 0, err
 	}
-	line = BookingLine{Account: codes[row.Account.id], Currency: row.Currency.name, Shares: map[int64]*apd.Decimal{}}
+	line = BookingLine{Currency: row.Currency.name, Shares: map[int64]*apd.Decimal{}}
 	if line.Amount, err = number(row.Amount); err != nil {
-		return BookingLine{}, 0, err
+		return BookingLine{}, 0, 0, err
 	}
 	var shares map[string]json.Number
 	if len(row.Shares) > 0 && row.Shares[0] == '{' {
 		if err := json.Unmarshal(row.Shares, &shares); err != nil {
-			return BookingLine{}, 0, err
+			return BookingLine{}, 0, 0, err
 		}
 	}
 	for key, percent := range shares {
-		account, err := strconv.ParseInt(key, 10, 64)
+		value, err := strconv.ParseInt(key, 10, 64)
 		if err != nil {
-			return BookingLine{}, 0, fmt.Errorf("analytic distribution %s: it is over several plans at once, which the mesh does not make: split it", key)
+			return BookingLine{}, 0, 0, fmt.Errorf("analytic distribution %s: it is over several plans at once, which the mesh does not make: split it", key)
 		}
-		if line.Shares[account], err = number(percent); err != nil {
-			return BookingLine{}, 0, err
+		if line.Shares[value], err = number(percent); err != nil {
+			return BookingLine{}, 0, 0, err
 		}
 	}
-	return line, row.Move.id, nil
+	return line, row.Move.id, row.Account.id, nil
 }
 
 // AppliedOfType reads what the journal has of events of one type, oldest first.

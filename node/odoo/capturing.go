@@ -69,17 +69,3 @@ func NewCaptureClient(cfg Config) (*Client, error) {
 	}
 	return Open(cfg.access(key))
 }
-
-// UnitCode is the UN/CEFACT code of one of Odoo's own units, by its external id; empty if it has none.
-func UnitCode(external string) string {
-	found := ""
-	for code, id := range units {
-		if id == external && (found == "" || code < found) {
-			found = code // of several for one unit, C62 comes first
-		}
-	}
-	return found
-}
-
-// SameUnit tells whether two codes are one unit in Odoo.
-func SameUnit(a, b string) bool { return a == b || units[a] != "" && units[a] == units[b] }

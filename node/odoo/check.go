@@ -70,9 +70,12 @@ func Check(ctx context.Context, cfg Config) ([]Finding, error) {
 	defer client.Close()
 	c := &checker{cfg: cfg, client: client}
 	if c.server(ctx) && c.user(ctx) {
-		c.setup(ctx)
+		ready := c.setup(ctx)
 		c.rights(ctx)
-		c.sites(ctx)
+		c.mapping(ctx)
+		if ready {
+			c.units(ctx)
+		}
 		c.precision(ctx)
 	}
 	return c.findings, ctx.Err()
@@ -160,12 +163,12 @@ func (c *checker) login(ctx context.Context, user int64) string {
 	return strconv.Quote(found[0].Login)
 }
 
-// setup looks at what provisioning makes.
-func (c *checker) setup(ctx context.Context) {
+// setup looks at what provisioning makes, and tells whether it is there.
+func (c *checker) setup(ctx context.Context) bool {
 	found, err := c.client.ready(ctx, c.cfg.Code)
 	if err != nil {
 		c.bad("setup", "%v", err)
-		return
+		return false
 	}
 	if found.addon != "" {
 		c.good("setup", "events are applied by the add-on %s, which has the version of this node, %d", AddonModule, actionVersion)
@@ -185,6 +188,7 @@ func (c *checker) setup(ctx context.Context) {
 			c.bad("setup", "%q does not run: %v", a.Name, err)
 		}
 	}
+	return true
 }
 
 // rights asks for each model whether the user may do what the effects do.
@@ -232,20 +236,6 @@ func (c *Client) may(ctx context.Context, model, operation string) (may bool, er
 	}
 	err = c.Call(ctx, model, method, args, &may)
 	return may, err
-}
-
-// sites looks for the warehouse of every site.
-func (c *checker) sites(ctx context.Context) {
-	faults, err := c.client.missingWarehouses(ctx, c.cfg)
-	switch {
-	case err != nil:
-		c.bad("sites", "%v", err)
-	case len(faults) == 0:
-		c.good("sites", "the warehouses of all %d sites that are named are there, and that of the others", len(c.cfg.Sites))
-	}
-	for _, f := range faults {
-		c.bad("sites", "%v", f)
-	}
 }
 
 // precision says how exactly Odoo keeps quantities.

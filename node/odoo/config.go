@@ -69,9 +69,11 @@ type Config struct {
 	// Batch is how many waiting events one call may carry; they share its transaction.
 	Batch int `yaml:"batch"`
 
-	// Warehouse is the code of the warehouse of every site that Sites does not name. Empty: the company's first.
-	Warehouse string          `yaml:"warehouse,omitempty"`
-	Sites     map[string]Site `yaml:"sites,omitempty"`
+	// The mapping of every site, before which goes what Sites says of one.
+	Site  `yaml:",inline"`
+	Sites map[string]Site `yaml:"sites,omitempty"`
+	// Units are Odoo's units by the codes of events, where those are not UN/CEFACT's for one of Odoo's own: external ids or names.
+	Units map[string]string `yaml:"units,omitempty"`
 
 	// CreateMissing names what an event may create in Odoo. Anything else that is missing parks the event.
 	CreateMissing []string `yaml:"create_missing"`
@@ -86,11 +88,6 @@ type Config struct {
 
 	// Windows say which events are collected, and applied together at certain times. All others are applied as they come.
 	Windows []Window `yaml:"windows,omitempty"`
-}
-
-// Site maps a site of the mesh into Odoo.
-type Site struct {
-	Warehouse string `yaml:"warehouse"` // code, such as WH
 }
 
 // Default is a configuration that lacks only the address, the database and the key.
@@ -156,11 +153,7 @@ func (c Config) Validate() error {
 	if _, err := c.windows(); err != nil {
 		faults = append(faults, err)
 	}
-	for site, s := range c.Sites {
-		if s.Warehouse == "" {
-			fault("odoo.sites.%s.warehouse: name a warehouse's code, or leave the site out", site)
-		}
-	}
+	c.validateMapping(fault)
 	return errors.Join(faults...)
 }
 
@@ -198,15 +191,4 @@ func (c Config) key() (string, error) {
 // access is the way into the database with a key.
 func (c Config) access(key string) Access {
 	return Access{URL: c.URL, Database: c.Database, API: c.API, Login: c.Login, Key: key}
-}
-
-// WarehouseOf is the code of a site's warehouse; empty means the company's first.
-func (c Config) WarehouseOf(site string) string { return c.warehouse(site) }
-
-// warehouse is the code for a site; empty means the company's first.
-func (c Config) warehouse(site string) string {
-	if s, ok := c.Sites[site]; ok {
-		return s.Warehouse
-	}
-	return c.Warehouse
 }

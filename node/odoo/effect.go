@@ -45,6 +45,7 @@ type Origin struct {
 	Incarnation string `json:"incarnation"`
 	Subject     string `json:"subject"`
 	Site        string `json:"site"`
+	Company     string `json:"company,omitempty"`   // name or id; empty: that of the warehouse
 	Warehouse   string `json:"warehouse,omitempty"` // code; empty: the company's first
 }
 

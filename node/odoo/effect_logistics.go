@@ -13,6 +13,7 @@ const (
 type Logistics struct {
 	Transfer       string         `json:"transfer,omitempty"`
 	OtherWarehouse string         `json:"other,omitempty"` // code, of the other end of a transfer
+	OtherCompany   string         `json:"other_company,omitempty"`
 	PartnerID      string         `json:"partner_id,omitempty"`
 	Purchase       string         `json:"purchase,omitempty"`
 	State          string         `json:"state,omitempty"` // of a purchase order: issued, received or cancelled

@@ -22,7 +22,7 @@ type Product struct {
 
 // Holding is goods of an item and lot somewhere, in the product's unit.
 type Holding struct {
-	Warehouse string // code
+	Warehouse string // as [Warehouse.Label] has it
 	Item, Lot string
 	Quantity  *apd.Decimal
 }
@@ -43,7 +43,7 @@ type Transit struct {
 
 // Place is where a location is.
 type Place struct {
-	Warehouse string // code; empty: of none
+	Warehouse string // as [Warehouse.Label] has it; empty: of none
 	Main      bool   // the warehouse's stock
 	Internal  bool
 	Transit   bool
@@ -54,7 +54,7 @@ type Place struct {
 // in none.
 type Inventory struct {
 	Measures   *Measures
-	Warehouses []string          // codes, the company's first in front
+	Warehouses []Warehouse       // the company's first in front
 	Products   map[int64]Product // by id
 	Places     map[int64]Place   // by id
 	Held       []Holding
@@ -95,19 +95,13 @@ func (r *Reader) products(ctx context.Context, v *Inventory) error {
 
 func (r *Reader) places(ctx context.Context, v *Inventory) error {
 	views, mains := map[int64]string{}, map[int64]bool{}
-	err := r.pages(ctx, "stock.warehouse", []any{}, []string{"code", "view_location_id", "lot_stock_id"}, func(raw json.RawMessage) error {
-		var row struct {
-			Code text     `json:"code"`
-			View relation `json:"view_location_id"`
-			Main relation `json:"lot_stock_id"`
-		}
-		err := json.Unmarshal(raw, &row)
-		v.Warehouses = append(v.Warehouses, string(row.Code))
-		views[row.View.id], mains[row.Main.id] = string(row.Code), true
-		return err
-	})
+	all, err := r.client.warehouses(ctx)
 	if err != nil {
 		return err
+	}
+	v.Warehouses = all
+	for _, w := range all {
+		views[w.view], mains[w.main] = w.Label(all), true
 	}
 	parents := map[int64]int64{}
 	err = r.pages(ctx, "stock.location", []any{[]any{"active", "in", []bool{true, false}}}, []string{"name", "complete_name", "barcode", "usage", "location_id"}, func(raw json.RawMessage) error {

@@ -1,9 +1,12 @@
 package odoo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cockroachdb/apd/v3"
 )
@@ -17,6 +20,7 @@ type Measure struct {
 	Name string
 	Code string // UN/CEFACT; empty: none is known
 
+	own              string // code that it has in Odoo
 	factor, rounding *apd.Decimal
 	parent           int64
 	root             int64
@@ -26,6 +30,7 @@ type Measure struct {
 type Measures struct {
 	byID   map[int64]*Measure
 	byCode map[string]*Measure
+	names  map[int64]string // external ids
 }
 
 // Of is a unit by its id; nil if there is none.
@@ -79,7 +84,7 @@ func (r *Reader) Measures(ctx context.Context) (*Measures, error) {
 		if err != nil {
 			return err
 		}
-		one := &Measure{ID: row.ID, Name: string(row.Name), Code: string(row.Code), parent: row.Parent.id}
+		one := &Measure{ID: row.ID, Name: string(row.Name), Code: string(row.Code), own: string(row.Code), parent: row.Parent.id}
 		if one.factor, err = number(row.Factor); err != nil || one.factor.Sign() <= 0 {
 			return fmt.Errorf("factor %q of unit %s: must be more than zero", row.Factor, row.Name)
 		}
@@ -102,19 +107,25 @@ func (r *Reader) Measures(ctx context.Context) (*Measures, error) {
 	if err := r.client.Call(ctx, "uom.uom", "get_external_id", Args{"ids": ids}, &names); err != nil {
 		return nil, err
 	}
-	for code, external := range units {
-		for id, name := range names {
-			if name == external {
-				m.byCode[code] = m.byID[id]
+	m.names = names
+	m.Map(Config{})
+	return m, nil
+}
+
+// Map has codes mean what they do under a mapping. Of a unit with several codes, that of UN/CEFACT counts.
+func (m *Measures) Map(cfg Config) {
+	codes := slices.Concat(slices.Collect(maps.Keys(units)), slices.Collect(maps.Keys(cfg.Units)))
+	for _, code := range codes {
+		external, name := cfg.unit(code)
+		for id, one := range m.byID {
+			if external != "" && m.names[id] == external || name != "" && one.Name == name {
+				m.byCode[code] = one
 			}
 		}
 	}
-	for id, name := range names {
-		if code := UnitCode(name); code != "" {
-			m.byID[id].Code = code
-		}
+	for id, one := range m.byID {
+		one.Code = cmp.Or(cfg.UnitCode(m.names[id], one.Name), one.own)
 	}
-	return m, nil
 }
 
 func (m *Measures) rootOf(one *Measure) int64 {

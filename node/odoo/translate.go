@@ -44,23 +44,25 @@ func (c Config) translate(stream plantmesh.StreamName, incarnation plantmesh.Inc
 	if err != nil {
 		return Effect{}, false, err
 	}
-	b := builder{}
+	b := builder{cfg: c}
 	if e, ok = b.effect(payload); !ok {
 		return Effect{}, false, nil
 	}
 	e.Origin = Origin{
 		Key: string(stream) + " " + event.GetSubject(), Event: EventKey(event.GetSource(), event.GetId()), Type: event.GetType(),
 		Stream: string(stream), Offset: strconv.FormatUint(recorded.GetOffset(), 10), Incarnation: strconv.FormatUint(uint64(incarnation), 10),
-		Subject: event.GetSubject(), Site: recorded.GetSite(), Warehouse: c.warehouse(cmp.Or(b.site, recorded.GetSite())),
+		Subject: event.GetSubject(), Site: recorded.GetSite(),
 	}
+	c.place(&e, cmp.Or(b.site, recorded.GetSite()))
 	if b.other != "" {
-		e.OtherWarehouse = c.warehouse(b.other)
+		e.OtherCompany, e.OtherWarehouse = c.home(b.other)
 	}
 	return e, true, b.err
 }
 
 // builder keeps the first error of many conversions.
 type builder struct {
+	cfg   Config // for units
 	err   error
 	site  string // that the effect is at, if not the one that publishes
 	other string // at the other end of a transfer
@@ -119,7 +121,7 @@ func (b *builder) quantity(field string, q *manufacturingv1.Quantity) *Quantity 
 	if q == nil {
 		return nil
 	}
-	out, err := quantity(q.GetValue(), q.GetUnit())
+	out, err := b.cfg.quantity(q.GetValue(), q.GetUnit())
 	if err != nil && b.err == nil {
 		b.err = fmt.Errorf("%s: %w", field, err)
 	}

@@ -89,8 +89,8 @@ func (b *builder) office(payload proto.Message) (Effect, bool) {
 }
 
 func (b *builder) unit(p *manufacturingv1.UnitChanged) Effect {
-	if standard, known := units[p.GetUnitId()]; known {
-		b.fail("unit_id", fmt.Errorf("%s is a unit that Odoo has (%s): nothing can define it anew; correct it at the source", p.GetUnitId(), standard))
+	if external, name := b.cfg.unit(p.GetUnitId()); external+name != "" {
+		b.fail("unit_id", fmt.Errorf("%s is a unit that Odoo has (%s): nothing can define it anew; correct it at the source", p.GetUnitId(), external+name))
 	}
 	e := Effect{Kind: EffectUnit, Master: Master{Name: p.GetName(), Code: p.GetUnitId(), Retired: p.GetRetired()}}
 	if p.GetReferenceUnit() != "" {

@@ -41,8 +41,8 @@ func TestEventBecomesAnEffectWithItsOrigin(t *testing.T) {
 	if want := (Quantity{Value: "0.250", Unit: "KGM", UoM: "uom.product_uom_kgm"}); *e.Completed != want || e.Rejected != nil {
 		t.Errorf("completed %+v, want %+v; rejected %v", *e.Completed, want, e.Rejected)
 	}
-	if cfg.warehouse("plant-a") != "WH" {
-		t.Errorf("a site that is not named goes to %s", cfg.warehouse("plant-a"))
+	if _, warehouse := cfg.home("plant-a"); warehouse != "WH" {
+		t.Errorf("a site that is not named goes to %s", warehouse)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestQuantityThatOdooCannotHoldIsRefused(t *testing.T) {
 		{"123456789012345.6", "C62", "16 significant digits"},
 		{"1.000000000", "C62", ""},
 	} {
-		_, err := quantity(c.value, c.unit)
+		_, err := Default().quantity(c.value, c.unit)
 		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s %s: %v, want %q", c.value, c.unit, err, c.says)
 		}

@@ -2,6 +2,7 @@ package odoo
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -45,15 +46,59 @@ const mostDigits = 15
 type Quantity struct {
 	Value string `json:"value"`
 	Unit  string `json:"unit"` // UN/CEFACT code, as the event has it
-	UoM   string `json:"uom"`  // external id of Odoo's unit; empty: the one with this code, which the mesh defined
+	UoM   string `json:"uom"`  // external id of Odoo's unit; empty: the one with the name that follows, or else this code, which the mesh defined
+	Name  string `json:"uom_name,omitempty"`
+}
+
+// externalID is how a record is called in data files.
+var externalID = regexp.MustCompile(`^[a-z][a-z0-9_]*\.[A-Za-z0-9_]+$`)
+
+// unit is Odoo's unit for a code: its external id, or its name; none if the mesh has to have defined it.
+func (c Config) unit(code string) (external, name string) {
+	there, mapped := c.Units[code]
+	switch {
+	case !mapped:
+		return units[code], ""
+	case externalID.MatchString(there):
+		return there, ""
+	}
+	return "", there
+}
+
+// UnitCode is the code that events have for one of Odoo's units, by its external id and name; empty if neither UN/CEFACT nor the mapping has one.
+func (c Config) UnitCode(external, name string) string {
+	found := ""
+	for code, id := range units {
+		if _, mapped := c.Units[code]; !mapped && id == external && (found == "" || code < found) {
+			found = code // of several for one unit, C62 comes first
+		}
+	}
+	if found != "" {
+		return found
+	}
+	for code := range c.Units {
+		id, called := c.unit(code)
+		if (id != "" && id == external || called != "" && called == name) && (found == "" || code < found) {
+			found = code
+		}
+	}
+	return found
+}
+
+// SameUnit tells whether two codes are one unit in Odoo.
+func (c Config) SameUnit(a, b string) bool {
+	one, oneName := c.unit(a)
+	other, otherName := c.unit(b)
+	return a == b || one+oneName != "" && one == other && oneName == otherName
 }
 
 // quantity maps a quantity of an event. Its value was validated against the schema.
-func quantity(value, unit string) (*Quantity, error) {
+func (c Config) quantity(value, unit string) (*Quantity, error) {
 	if digits := significantDigits(value); digits > mostDigits {
 		return nil, fmt.Errorf("quantity %s has %d significant digits, Odoo keeps %d: correct it at the source", value, digits, mostDigits)
 	}
-	return &Quantity{Value: value, Unit: unit, UoM: units[unit]}, nil
+	external, name := c.unit(unit)
+	return &Quantity{Value: value, Unit: unit, UoM: external, Name: name}, nil
 }
 
 func significantDigits(value string) int {

@@ -11,5 +11,6 @@
 mesh = env.context.get('mesh')
 if not mesh:
     raise UserError('This action is run by plantmesh, with the events to apply. It does nothing by hand.')
-env = env(context={'lang': 'en_US'})
+everywhere = env = env(context={'lang': 'en_US'})  # in all companies that the user may work in
+at_companies = {}
 may_create = mesh.get('create', [])

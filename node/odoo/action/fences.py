@@ -32,9 +32,9 @@ def journal(event):
 
 def record_name(result):
     """How people know the record of a result."""
-    if result.get('model') not in env:
+    if result.get('model') not in everywhere:
         return ''
-    return env[result['model']].browse(result['id']).exists().display_name or ''
+    return everywhere[result['model']].browse(result['id']).exists().display_name or ''
 
 
 def guard(key):

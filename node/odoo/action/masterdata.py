@@ -114,10 +114,12 @@ def define_routing(event):
 
 def define_work_center(event):
     centers = env['mrp.workcenter'].with_context(active_test=False)
-    found = centers.search([('code', '=', event['work_center'])], limit=1)
+    found = centers.search([('code', '=', event['work_center'])], limit=1) or centers.search([('name', '=', event['work_center'])], limit=1)
     values = {'name': event['name'], 'code': event['work_center'], 'time_efficiency': float(event.get('efficiency') or '100'), 'active': not event.get('retired')}
     if event.get('cost'):
         values['costs_hour'] = money(event, 'cost')
+    if found and found.code and found.code != event['work_center']:
+        values.update({'name': found.name, 'code': found.code})  # by its name it is known here: both stay
     if found:
         found.write(values)
     else:

@@ -16,6 +16,29 @@ def amount(quantity, to=None):
     return own._compute_quantity(value, to, rounding_method='HALF-UP')
 
 
+def at_site(event):
+    """Odoo as the company of the event's site sees it, and no other: what two companies call by one name is not mixed up."""
+    key = '%s/%s' % (event.get('company') or '', event.get('warehouse') or '')
+    if key not in at_companies:
+        company = company_of(event)
+        name = 'company %s' % company.id
+        if name not in at_companies:
+            at_companies[name] = env(context={'lang': 'en_US', 'allowed_company_ids': company.ids}) if company else everywhere
+        at_companies[key] = at_companies[name]
+    return at_companies[key]
+
+
+def company_of(event):
+    """The company of the event's site: the one that it is mapped to, or that of its warehouse; none if there is no warehouse."""
+    name, code = event.get('company'), event.get('warehouse')
+    if not name:
+        return everywhere['stock.warehouse'].search([('code', '=', code)] if code else [], limit=1).company_id
+    found = everywhere['res.company'].search([('id', '=', int(name))] if name.isdigit() else [('name', '=', name)], limit=2)
+    if len(found) != 1:
+        raise UserError("Company %s is not in Odoo, or several are called so, or plantmesh may not work in it: map site %s to another one." % (name, event['site']))
+    return found
+
+
 def warehouse(event):
     code = event.get('warehouse')
     found = env['stock.warehouse'].search([('code', '=', code)] if code else [], limit=1)

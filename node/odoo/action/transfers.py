@@ -1,7 +1,9 @@
 # Goods on their way between the warehouses of two sites.
 
 def other_warehouse(event):
-    found = env['stock.warehouse'].search([('code', '=', event['other'])] if event.get('other') else [], limit=1)
+    # Of any company: a transfer to one of another company is refused with both names.
+    there = at_site({'company': event.get('other_company'), 'warehouse': event.get('other'), 'site': event['site']})
+    found = there['stock.warehouse'].search([('code', '=', event['other'])] if event.get('other') else [], limit=1)
     if not found:
         raise UserError("Warehouse %s is not in Odoo: create it, or map its site to another one." % event.get('other'))
     return found

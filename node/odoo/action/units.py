@@ -3,6 +3,11 @@
 def unit(quantity):
     if quantity.get('uom'):
         return env.ref(quantity['uom'])
+    if quantity.get('uom_name'):
+        named = env['uom.uom'].search([('name', '=', quantity['uom_name'])], limit=2)
+        if len(named) != 1:
+            raise UserError('unit "%s" is mapped to %s, which is not in Odoo, or several times: correct odoo.units.' % (quantity['unit'], quantity['uom_name']))
+        return named
     found = env['uom.uom'].search([('x_mesh_code', '=', quantity['unit'])], limit=1)
     if not found:
         raise UserError('unit "%s" has no counterpart in Odoo: correct it at the source, publish what it is (UnitChanged), or set it as Mesh: code of a unit in Odoo.'

@@ -95,7 +95,7 @@ func (p *pass) isEcho(c change, r, own journalRow, seen int64) (bool, error) {
 	if c.last != nil && c.before.Type == c.kind.Name {
 		before = c.last.ProtoReflect()
 	}
-	return agree(made.ProtoReflect(), c.payload.ProtoReflect(), before, c.byMesh, p.kind.unheld), nil
+	return p.agree(made.ProtoReflect(), c.payload.ProtoReflect(), before, c.byMesh), nil
 }
 
 // recordOf names the record of a thing among what appliedByMesh finds.
@@ -115,14 +115,14 @@ func (p *pass) appliedPayload(r journalRow) (proto.Message, error) {
 }
 
 // agree tells whether has is what made says, and, where that says nothing, what was before; where nothing was before, anything if open.
-func agree(made, has, before protoreflect.Message, open bool, unheld []string) bool {
+func (p *pass) agree(made, has, before protoreflect.Message, open bool) bool {
 	fields := has.Descriptor().Fields()
 	for i := range fields.Len() {
 		f := fields.Get(i)
 		switch {
-		case slices.Contains(unheld, string(f.Name())):
+		case slices.Contains(p.kind.unheld, string(f.Name())):
 		case made.Has(f):
-			if !has.Has(f) || !same(f, made.Get(f), has.Get(f), open, unheld) {
+			if !has.Has(f) || !p.same(f, made.Get(f), has.Get(f), open) {
 				return false
 			}
 		case !has.Has(f):
@@ -137,19 +137,19 @@ func agree(made, has, before protoreflect.Message, open bool, unheld []string) b
 	return true
 }
 
-func same(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool, unheld []string) bool {
+func (p *pass) same(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool) bool {
 	if f.IsList() {
 		a, b := elements(f, made.List()), elements(f, has.List())
-		return slices.EqualFunc(a, b, func(x, y protoreflect.Value) bool { return sameOne(f, x, y, open, unheld) })
+		return slices.EqualFunc(a, b, func(x, y protoreflect.Value) bool { return p.sameOne(f, x, y, open) })
 	}
-	return sameOne(f, made, has, open, unheld)
+	return p.sameOne(f, made, has, open)
 }
 
-func sameOne(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool, unheld []string) bool {
+func (p *pass) sameOne(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open bool) bool {
 	if f.Message() == nil {
 		switch f.Name() {
 		case "unit", "reference_unit":
-			return odoo.SameUnit(made.String(), has.String())
+			return p.config.SameUnit(made.String(), has.String())
 		case "factor", "efficiency_percent":
 			return sameNumber(made.String(), has.String())
 		}
@@ -158,12 +158,12 @@ func sameOne(f protoreflect.FieldDescriptor, made, has protoreflect.Value, open 
 	switch a := made.Message().Interface().(type) {
 	case *manufacturingv1.Quantity:
 		b, _ := has.Message().Interface().(*manufacturingv1.Quantity)
-		return sameNumber(a.GetValue(), b.GetValue()) && odoo.SameUnit(a.GetUnit(), b.GetUnit())
+		return sameNumber(a.GetValue(), b.GetValue()) && p.config.SameUnit(a.GetUnit(), b.GetUnit())
 	case *manufacturingv1.Money:
 		b, _ := has.Message().Interface().(*manufacturingv1.Money)
 		return sameNumber(a.GetAmount(), b.GetAmount()) && a.GetCurrency() == b.GetCurrency()
 	case *manufacturingv1.Component, *manufacturingv1.Operation, *manufacturingv1.PurchaseOrderLine, *manufacturingv1.DemandLine:
-		return agree(made.Message(), has.Message(), nil, open, unheld)
+		return p.agree(made.Message(), has.Message(), nil, open)
 	}
 	return proto.Equal(made.Message().Interface(), has.Message().Interface())
 }

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -15,7 +16,7 @@ type lookups struct {
 	standard map[int64]bool   // units whose code is that of a standard
 	sites    map[int64]string // of warehouses
 	types    map[int64]int64  // warehouses of picking types
-	currency string           // of the company
+	currency map[int64]string // of companies
 }
 
 // quantity is a number of a unit; nil if the unit has no code.
@@ -34,20 +35,18 @@ func (p *pass) quantity(ctx context.Context, r row, number, unit string) (*manuf
 
 func (p *pass) readUnits(ctx context.Context) error {
 	p.context.units, p.context.standard = map[int64]string{}, map[int64]bool{}
-	err := p.pages(ctx, "uom.uom", nil, []string{"x_mesh_code"}, func(rows []row) error {
+	err := p.pages(ctx, "uom.uom", nil, []string{"name", "x_mesh_code"}, func(rows []row) error {
 		var ids []int64
 		for _, r := range rows {
 			ids = append(ids, r.id())
-			p.context.units[r.id()] = r.text("x_mesh_code")
 		}
 		var names map[int64]string
 		if err := p.odoo.Call(ctx, "uom.uom", "get_external_id", odoo.Args{"ids": ids}, &names); err != nil {
 			return err
 		}
-		for id, name := range names {
-			if code := odoo.UnitCode(name); code != "" {
-				p.context.units[id], p.context.standard[id] = code, true
-			}
+		for _, r := range rows {
+			code := p.config.UnitCode(names[r.id()], r.text("name"))
+			p.context.units[r.id()], p.context.standard[r.id()] = cmp.Or(code, r.text("x_mesh_code")), code != ""
 		}
 		return nil
 	})
@@ -57,41 +56,57 @@ func (p *pass) readUnits(ctx context.Context) error {
 	return err
 }
 
-// money is an amount in the company's currency; nil if it is zero.
+// money is an amount in the currency of the record's company, or of the first one; nil if it is zero.
 func (p *pass) money(ctx context.Context, r row, name string) (*manufacturingv1.Money, error) {
 	n := r.number(name)
 	if n == nil || n.IsZero() {
 		return nil, nil
 	}
-	if p.context.currency == "" {
-		var rows []row
-		err := p.odoo.Call(ctx, "res.company", "search_read", odoo.Args{"domain": []any{}, "fields": []string{"currency_id"}, "order": "id", "limit": 1}, &rows)
-		if err != nil || len(rows) == 0 {
+	if p.context.currency == nil {
+		currencies := map[int64]string{}
+		err := p.pages(ctx, "res.company", nil, []string{"currency_id"}, func(rows []row) error {
+			for _, r := range rows {
+				currencies[r.id()] = r.label("currency_id")
+			}
+			return nil
+		})
+		if err != nil || len(currencies) == 0 {
 			return nil, err
 		}
-		p.context.currency = rows[0].label("currency_id")
+		p.context.currency = currencies
 	}
-	return &manufacturingv1.Money{Amount: plain(n), Currency: p.context.currency}, nil
+	company := r.ref("company_id")
+	if p.context.currency[company] == "" {
+		company = slices.Min(slices.Collect(maps.Keys(p.context.currency)))
+	}
+	return &manufacturingv1.Money{Amount: plain(n), Currency: p.context.currency[company]}, nil
 }
 
 // siteOf is the site of a warehouse; empty if none, or several, have it.
 func (p *pass) siteOf(ctx context.Context, warehouse int64) (string, error) {
 	if p.context.sites == nil {
-		byCode := map[string][]string{}
-		for site, s := range p.config.Sites {
-			byCode[s.Warehouse] = append(byCode[s.Warehouse], site)
-		}
-		sites := map[int64]string{}
-		err := p.pages(ctx, "stock.warehouse", nil, []string{"code"}, func(rows []row) error {
+		var all []odoo.Warehouse
+		err := p.pages(ctx, "stock.warehouse", nil, []string{"code", "company_id"}, func(rows []row) error {
 			for _, r := range rows {
-				if all := byCode[r.text("code")]; len(all) == 1 {
-					sites[r.id()] = all[0]
-				}
+				all = append(all, odoo.Warehouse{ID: r.id(), Code: r.text("code"), Company: r.ref("company_id"), CompanyName: r.label("company_id")})
 			}
 			return nil
 		})
 		if err != nil {
 			return "", err
+		}
+		sites, shared := map[int64]string{}, []int64{}
+		for site := range p.config.Sites {
+			w, ok := p.config.WarehouseOf(site, all)
+			if ok && sites[w.ID] != "" {
+				shared = append(shared, w.ID)
+			}
+			if ok {
+				sites[w.ID] = site
+			}
+		}
+		for _, id := range shared {
+			delete(sites, id)
 		}
 		p.context.sites = sites
 	}

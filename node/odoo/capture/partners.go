@@ -78,17 +78,15 @@ func buildPartners(ctx context.Context, p *pass, rows []row, role string, payloa
 
 var workCenters = kind{
 	name: "work-centers", model: "mrp.workcenter", build: buildWorkCenters, end: retire, unheld: []string{"site_id"},
-	fields: []string{"name", "code", "costs_hour", "time_efficiency", "active"},
+	fields: []string{"name", "code", "costs_hour", "time_efficiency", "active", "company_id"},
 }
 
 func buildWorkCenters(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 	var things []thing
 	for _, r := range rows {
 		t := p.thing(r)
-		center := &manufacturingv1.WorkCenterChanged{WorkCenterId: r.text("code"), Name: r.text("name"), Retired: !r.yes("active")}
-		if center.WorkCenterId == "" {
-			center.WorkCenterId = r.text("name")
-		}
+		center := &manufacturingv1.WorkCenterChanged{Name: r.text("name"), Retired: !r.yes("active")}
+		center.WorkCenterId, t.leftOut = p.config.PlantWorkCenter("", r.text("code"), r.text("name"))
 		if n := r.number("time_efficiency"); n != nil && n.Sign() > 0 {
 			center.EfficiencyPercent = plain(n)
 		}

@@ -52,6 +52,12 @@ func buildRoutings(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 	var things []thing
 	for _, r := range rows {
 		t := p.thing(r)
+		site := "" // of a bill for one plant
+		if kind := r.ref("picking_type_id"); kind != 0 {
+			if site, err = p.siteOfType(ctx, kind); err != nil {
+				return nil, err
+			}
+		}
 		routing := &manufacturingv1.RoutingChanged{RoutingId: cmp.Or(r.text("x_mesh_routing"), r.text("code")), BillOfMaterialsId: r.text("code")}
 		for _, s := range steps[r.id()] {
 			t.join(s, p.uid)
@@ -59,9 +65,9 @@ func buildRoutings(ctx context.Context, p *pass, rows []row) ([]thing, error) {
 				continue
 			}
 			center := centers[s.ref("workcenter_id")]
-			step := &manufacturingv1.Operation{
-				OperationId: idIn(s, "x_mesh_operation"), Name: s.text("name"), WorkCenterId: cmp.Or(center.text("code"), center.text("name")),
-			}
+			id, problem := p.config.PlantWorkCenter(site, center.text("code"), center.text("name"))
+			t.leftOut = cmp.Or(t.leftOut, problem)
+			step := &manufacturingv1.Operation{OperationId: idIn(s, "x_mesh_operation"), Name: s.text("name"), WorkCenterId: id}
 			if step.RunDuration, err = minutes(s.number("time_cycle_manual")); err != nil {
 				return nil, err
 			}

@@ -111,7 +111,7 @@ func monthAgrees(t *testing.T, target Target) {
 	published(posting("P2", "1234.56"), true)
 	report := func() totals.Report {
 		t.Helper()
-		r, err := totals.Month(t.Context(), month, func(yield func(*eventv1.RecordedEvent, error) bool) {
+		r, err := totals.Month(t.Context(), target.Config(), month, func(yield func(*eventv1.RecordedEvent, error) bool) {
 			for _, e := range events {
 				if !yield(e, nil) {
 					return

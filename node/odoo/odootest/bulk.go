@@ -67,7 +67,7 @@ func postedInBulk(t *testing.T, target Target) {
 			t.Errorf("posting %d again: %v", i, err)
 		}
 	}
-	report, err := totals.Month(t.Context(), month, func(yield func(*eventv1.RecordedEvent, error) bool) {
+	report, err := totals.Month(t.Context(), target.Config(), month, func(yield func(*eventv1.RecordedEvent, error) bool) {
 		for _, d := range deliveries {
 			if !yield(d.Event, nil) {
 				return

@@ -25,7 +25,8 @@ type office struct {
 	told      map[plantmesh.StreamName][]consumer.Delivery
 	parked    map[string]plantmesh.Offset
 	discarded map[string]bool
-	unit      string // that this plant defines
+	unit      string            // that this plant defines
+	units     map[string]string // of the mapping
 }
 
 func newOffice(t *testing.T, target Target) *office {
@@ -68,7 +69,7 @@ func (o *office) Events(_ context.Context, name plantmesh.StreamName, _ time.Tim
 func (o *office) differences(sites map[string]odoo.Site) map[string]reconcile.Difference {
 	o.t.Helper()
 	cfg := o.target.Config()
-	cfg.Sites = sites
+	cfg.Sites, cfg.Units = sites, o.units
 	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: o, Odoo: odoo.NewReader(o.client), Caller: o.client}
 	report, err := r.Run(o.t.Context())
 	if err != nil {
@@ -186,4 +187,24 @@ func reconciliationNamesWhatDiffers(t *testing.T, target Target) {
 	if d, differs := o.differences(sites)["stock/plant-b/item PART lot LOT/quantity"]; differs {
 		t.Errorf("after the correction: %+v", d)
 	}
+}
+
+// reconciliationKnowsMappedNames: what the mapping calls otherwise makes no difference; a location and the main stock that it is are one.
+func reconciliationKnowsMappedNames(t *testing.T, target Target) {
+	o := newOffice(t, target)
+	code := "K" + o.code()
+	o.warehouse(code, 0)
+	box := o.code()
+	o.apply(&manufacturingv1.UnitChanged{UnitId: box, Name: o.name("Box"), ReferenceUnit: "C62", Factor: "24"})
+	sites := map[string]odoo.Site{"plant-a": {Warehouse: code, Locations: map[string]string{"STORE": code + "/Stock"}}}
+	o.units = map[string]string{"ZBX": o.name("Box")}
+	o.mapped(func(c *odoo.Config) { c.Sites, c.Units = sites, o.units })
+	o.tell(o.apply(o.item("IT")))
+	o.tell(o.apply(&manufacturingv1.StockCounted{CountId: o.name("C"), ItemId: o.name("IT"), LocationId: "STORE", Quantity: in("ZBX", "2")}))
+	o.tell(o.apply(&manufacturingv1.StockCounted{CountId: o.name("C"), ItemId: o.name("IT"), Quantity: pieces("40")}))
+	o.tell(o.apply(&manufacturingv1.ScrapReported{ItemId: o.name("IT"), LocationId: code + "/Stock", Quantity: pieces("1")}))
+	for _, d := range o.differences(sites) {
+		t.Errorf("%+v", d)
+	}
+	o.inStock(o.product(o.name("IT")), "Stock", "39")
 }

@@ -42,9 +42,10 @@ func (m *model) account(e entry, at place) *account {
 	return a
 }
 
-// location is how a model calls a storage location; the main stock, by none of its names or any, is "".
-func (m *model) location(warehouse, name string) string {
-	if m.mains[location{warehouse, name}] {
+// location is how a model calls a storage location of a site, by the plant's name: as Odoo does; the main stock, by none of its names or any, is "".
+func (m *model) location(site, name string) string {
+	name = m.Config.LocationOf(site, name)
+	if m.mains[location{m.warehouse(site), name}] {
 		return ""
 	}
 	return name
@@ -56,7 +57,7 @@ func (m *model) change(e entry, site, item, lot, location string, q *manufacturi
 	if quantity == nil {
 		return nil
 	}
-	m.put(e, place{m.warehouse(site), item, lot}, location, quantity, way)
+	m.put(e, place{m.warehouse(site), item, lot}, m.location(site, location), quantity, way)
 	return quantity
 }
 
@@ -64,7 +65,7 @@ func (m *model) put(e entry, at place, location string, quantity *apd.Decimal, w
 	if way == out {
 		quantity = new(apd.Decimal).Neg(quantity)
 	}
-	m.account(e, at).add(m.location(at.warehouse, location), quantity)
+	m.account(e, at).add(location, quantity)
 }
 
 // pieces moves goods of one lot, or one of each serial number, and returns how much of which.
@@ -78,7 +79,7 @@ func (m *model) pieces(e entry, site, location, item, lot string, serials []stri
 	}
 	for _, serial := range serials {
 		moved[serial] = apd.New(1, 0)
-		m.put(e, place{m.warehouse(site), item, serial}, location, moved[serial], way)
+		m.put(e, place{m.warehouse(site), item, serial}, m.location(site, location), moved[serial], way)
 	}
 	return moved
 }
@@ -91,7 +92,7 @@ func (m *model) count(e entry, p *manufacturingv1.StockCounted) {
 	}
 	at := place{m.warehouse(e.site), p.GetItemId(), p.GetLotId()}
 	a := m.account(e, at)
-	location := m.location(at.warehouse, p.GetLocationId())
+	location := m.location(e.site, p.GetLocationId())
 	known := orZero(a.at[location])
 	unit := m.measures[p.GetItemId()]
 	gap, beyond := m.gap(known, counted, unit)
@@ -104,7 +105,7 @@ func (m *model) count(e entry, p *manufacturingv1.StockCounted) {
 // hold moves material into quarantine: what the event says, or all of it.
 func (m *model) hold(e entry, p *manufacturingv1.QualityHoldPlaced) {
 	at := place{m.warehouse(e.site), p.GetItemId(), p.GetLotId()}
-	a, location := m.account(e, at), m.location(at.warehouse, p.GetLocationId())
+	a, location := m.account(e, at), m.location(e.site, p.GetLocationId())
 	h := &held{at: at, all: p.GetQuantity() == nil}
 	if h.all {
 		if h.quantity = orZero(a.at[location]); h.quantity.Sign() < 0 {
@@ -133,7 +134,7 @@ func (m *model) unhold(e entry, p *manufacturingv1.QualityHoldReleased) {
 	}
 	a := m.account(e, h.at)
 	a.add(quarantine, new(apd.Decimal).Neg(quantity))
-	a.add(m.location(h.at.warehouse, p.GetLocationId()), quantity)
+	a.add(m.location(e.site, p.GetLocationId()), quantity)
 	if h.quantity = minus(h.quantity, quantity); p.GetQuantity() == nil || h.quantity.Sign() <= 0 {
 		m.letGo(p.GetHoldId())
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -16,7 +15,7 @@ func (s *sides) unit(mesh *manufacturingv1.UnitChanged) {
 	erp, _ := s.erp.Payload.(*manufacturingv1.UnitChanged)
 	s.text("name", mesh.GetName(), erp.GetName())
 	if mesh.GetReferenceUnit() != "" {
-		if odoo.SameUnit(mesh.GetReferenceUnit(), erp.GetReferenceUnit()) {
+		if s.Config.SameUnit(mesh.GetReferenceUnit(), erp.GetReferenceUnit()) {
 			s.number("factor", decimalOf(mesh.GetFactor()), decimalOf(erp.GetFactor()), mesh.GetReferenceUnit())
 		} else {
 			s.text("reference_unit", mesh.GetReferenceUnit(), erp.GetReferenceUnit())
@@ -37,7 +36,7 @@ func (s *sides) item(mesh *manufacturingv1.ItemChanged) {
 	}
 	s.text("kind", choice(kind), choice(erp.GetKind()))
 	s.text("tracking", choice(tracking), choice(erp.GetTracking()))
-	if !odoo.SameUnit(mesh.GetUnit(), erp.GetUnit()) {
+	if !s.Config.SameUnit(mesh.GetUnit(), erp.GetUnit()) {
 		s.text("unit", mesh.GetUnit(), erp.GetUnit())
 	}
 	s.stated("category", mesh.GetCategory(), erp.GetCategory())

@@ -15,7 +15,7 @@ func (c *comparison) postings(ctx context.Context, h *history) error {
 	records := 0
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	for _, month := range []time.Time{first.AddDate(0, -1, 0), first} {
-		report, err := totals.Month(ctx, month.Format("2006-01"), func(yield func(*eventv1.RecordedEvent, error) bool) {
+		report, err := totals.Month(ctx, c.Config, month.Format("2006-01"), func(yield func(*eventv1.RecordedEvent, error) bool) {
 			for _, e := range h.entries {
 				if e.recorded != nil && !e.discarded && !yield(e.recorded, nil) {
 					return

@@ -70,6 +70,7 @@ func (r *Reconciliation) once(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	inventory.Measures.Map(r.Config)
 	orders, err := r.Odoo.Orders(ctx)
 	if err != nil {
 		return Report{}, err

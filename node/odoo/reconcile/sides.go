@@ -121,7 +121,7 @@ func (s *sides) quantity(name string, mesh, erp *manufacturingv1.Quantity) {
 	if err != nil {
 		rounded = decimalOf(mesh.GetValue())
 	}
-	if !odoo.SameUnit(mesh.GetUnit(), erp.GetUnit()) {
+	if !s.Config.SameUnit(mesh.GetUnit(), erp.GetUnit()) {
 		s.text(name, plain(rounded)+" "+mesh.GetUnit(), plain(decimalOf(erp.GetValue()))+" "+erp.GetUnit())
 		return
 	}

@@ -192,12 +192,12 @@ func (c *comparison) sites(warehouse string) string {
 	return fmt.Sprintf("%s (%s)", strings.Join(all, ", "), warehouse)
 }
 
-// warehouse is the code of a site's warehouse.
+// warehouse names a site's warehouse; one that Odoo does not have, as the mapping does.
 func (c *comparison) warehouse(site string) string {
-	if code := c.Config.WarehouseOf(site); code != "" || len(c.inventory.Warehouses) == 0 {
-		return code
+	if w, ok := c.Config.WarehouseOf(site, c.inventory.Warehouses); ok {
+		return w.Label(c.inventory.Warehouses)
 	}
-	return c.inventory.Warehouses[0]
+	return c.Config.SiteOf(site).Warehouse
 }
 
 func named(entries []entry) []string {

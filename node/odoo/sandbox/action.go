@@ -38,6 +38,7 @@ type applier struct {
 	*call
 	batch odoo.Batch
 	kinds []odoo.EffectKind // that the action makes
+	home  int64             // company of the event's site; 0: there is none
 }
 
 func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (map[string]any, error) {
@@ -77,6 +78,10 @@ func (x *call) applyAll(raw json.RawMessage, kinds []odoo.EffectKind) (map[strin
 
 // apply makes the effect of one event, unless its fence or the journal knows it.
 func (x *applier) apply(e odoo.Effect) (odoo.Result, error) {
+	var err error
+	if x.home, err = x.companyOf(e.Company, e.Warehouse, e.Site); err != nil {
+		return odoo.Result{}, err
+	}
 	fence := x.one(odoo.ModelFence, "x_key", e.Key)
 	if fence == nil {
 		fence = x.insert(odoo.ModelFence, map[string]any{"x_key": e.Key, "x_seq": "0", "x_incarnation": e.Incarnation})

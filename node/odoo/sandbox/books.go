@@ -47,17 +47,17 @@ func (x *applier) analyticAccount(plan *row, value string, used bool) *row {
 }
 
 func (x *applier) post(e odoo.Effect) (odoo.Result, error) {
-	if x.one("account.move", "x_mesh_posting", e.Document) != nil {
+	if first(x.home, x.find("account.move", "x_mesh_posting", e.Document)) != nil {
 		return odoo.Result{}, refuse("Posting %s is in the books already: give the new one an id of its own, or skip the event.", e.Document)
 	}
-	journal := x.one("account.journal", "code", e.Journal)
+	journal := first(x.home, x.find("account.journal", "code", e.Journal))
 	if journal == nil {
 		return odoo.Result{}, refuse("Journal %s is not in Odoo: create a journal with this short code.", e.Journal)
 	}
 	total := new(apd.Decimal)
 	var lines []map[string]any
 	for _, l := range e.Lines {
-		account := x.one("account.account", "code", l.Account)
+		account := first(x.home, x.find("account.account", "code", l.Account))
 		if account == nil {
 			return odoo.Result{}, refuse("Account %s is not in Odoo: create it, or correct it at its source.", l.Account)
 		}
@@ -99,7 +99,7 @@ func (x *applier) post(e odoo.Effect) (odoo.Result, error) {
 		lines = append(lines, line)
 	}
 	entry := x.insert("account.move", map[string]any{
-		"move_type": "entry", "journal_id": journal.id, "date": e.Date, "ref": e.Reference, "x_mesh_posting": e.Document, "state": "posted", "amount_total": total,
+		"move_type": "entry", "journal_id": journal.id, "date": e.Date, "ref": e.Reference, "x_mesh_posting": e.Document, "state": "posted", "amount_total": total, "company_id": x.home,
 	})
 	x.set("account.move", entry, map[string]any{"name": e.Journal + "/" + strconv.FormatInt(entry.id, 10)})
 	for _, line := range lines {

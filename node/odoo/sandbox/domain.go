@@ -96,11 +96,28 @@ func (x *tx) leaf(t *table, leaf []any) (condition, error) {
 	return func(r *row) bool { return compare(value(r)) }, nil
 }
 
-// childOf compiles a condition on a relation to records that may be in others, by their parent_id.
+// above names the field by which records of a model are in others of it.
+func (x *tx) above(model string) string {
+	if model == "stock.location" {
+		return "location_id"
+	}
+	if x.table(model).fields["parent_id"].target == model {
+		return "parent_id"
+	}
+	return ""
+}
+
+// childOf compiles a condition on records that may be in others: those of the table itself, or those that a relation of it names.
 func (x *tx) childOf(t *table, name string, want any) (condition, error) {
-	f, list := t.fields[name], []any{want}
-	if f.kind != many2one || x.table(f.target).fields["parent_id"].target != f.target {
-		return nil, valueError("the sandbox has child_of for relations with a parent_id only, not for %s.%s", t.name, name)
+	list, model, of := []any{want}, t.name, func(r *row) int64 { return r.id }
+	if f := t.fields[name]; f.kind == many2one && name != "id" {
+		model, of = f.target, func(r *row) int64 { return r.ref(name) }
+	} else if name != "id" {
+		return nil, valueError("the sandbox has child_of for ids and relations only, not for %s.%s", t.name, name)
+	}
+	above := x.above(model)
+	if above == "" {
+		return nil, valueError("records of %s are in no others: the sandbox has no child_of for them", model)
 	}
 	if all, ok := want.([]any); ok {
 		list = all
@@ -109,7 +126,7 @@ func (x *tx) childOf(t *table, name string, want any) (condition, error) {
 		return slices.ContainsFunc(list, func(v any) bool {
 			n, _ := v.(json.Number)
 			id, err := n.Int64()
-			return err == nil && x.in(f.target, "parent_id", r.ref(name), id)
+			return err == nil && x.in(model, above, of(r), id)
 		})
 	}, nil
 }

@@ -227,7 +227,17 @@ func (x *applier) defineWorkCenter(e odoo.Effect) (odoo.Result, error) {
 			return odoo.Result{}, err
 		}
 	}
-	return odoo.Result{Model: "mrp.workcenter", ID: x.define("mrp.workcenter", "code", e.WorkCenter, values).id}, nil
+	values["code"] = e.WorkCenter
+	found := x.centerNamed(e.WorkCenter)
+	if found == nil {
+		values["company_id"] = x.home
+		return odoo.Result{Model: "mrp.workcenter", ID: x.insert("mrp.workcenter", values).id}, nil
+	}
+	if code := found.str("code"); code != "" && code != e.WorkCenter { // by its name it is known here: both stay
+		values["name"], values["code"] = found.str("name"), code
+	}
+	x.set("mrp.workcenter", found, values)
+	return odoo.Result{Model: "mrp.workcenter", ID: found.id}, nil
 }
 
 func (x *applier) definePartner(e odoo.Effect) (odoo.Result, error) {

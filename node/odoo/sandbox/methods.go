@@ -81,10 +81,10 @@ func (x *call) search(t *table, q *request) ([]*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := activeTest(t, q)
+	shown, sees := activeTest(t, q), sees(q)
 	var found []*row
 	for _, r := range rows {
-		if match(r) && shown(r) {
+		if match(r) && shown(r) && sees(r) {
 			found = append(found, r)
 		}
 	}
@@ -185,6 +185,7 @@ func (x *call) create(t *table, q *request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		x.belongs(t, r, q)
 		ids = append(ids, r.id)
 	}
 	return ids, nil
@@ -217,10 +218,10 @@ func (x *call) createOne(t *table, raw map[string]any) (*row, error) {
 		}
 	case "uom.uom":
 		x.sizeUnit(values)
+	case "stock.location":
+		x.placeLocation(values)
 	case "stock.warehouse":
-		code, _ := values["code"].(string)
-		view := x.insert("stock.location", map[string]any{"name": code, "complete_name": code, "usage": "view", "company_id": x.table("res.company").rows[0].id})
-		values["view_location_id"], values["lot_stock_id"], values["company_id"] = view.id, x.makeLocation("Stock", view).id, view.ref("company_id")
+		x.placeWarehouse(values)
 	}
 	r := x.insert(t.name, values)
 	switch t.name {

@@ -11,6 +11,13 @@ import (
 // What an event names, found or made. Each follows the function of the same name in the Python under action/.
 
 func (x *applier) unit(q *odoo.Quantity) (*row, error) {
+	if q.Name != "" {
+		found := x.find("uom.uom", "name", q.Name, "active", true)
+		if len(found) != 1 {
+			return nil, refuse("unit %q is mapped to %s, which is not in Odoo, or several times: correct odoo.units.", q.Unit, q.Name)
+		}
+		return found[0], nil
+	}
 	if q.UoM == "" {
 		if u := x.one("uom.uom", "x_mesh_code", q.Unit); u != nil {
 			return u, nil
@@ -60,12 +67,7 @@ func convert(value *apd.Decimal, own, to *row) *apd.Decimal {
 }
 
 func (x *applier) warehouse(e odoo.Effect) (*row, error) {
-	var found *row
-	if e.Warehouse != "" {
-		found = x.one("stock.warehouse", "code", e.Warehouse)
-	} else if rows := x.table("stock.warehouse").rows; len(rows) > 0 {
-		found = rows[0]
-	}
+	found := first(x.home, x.houses(e.Warehouse))
 	if found == nil {
 		return nil, refuse("Warehouse %s is not in Odoo: create it, or map site %s to another one.", cmp.Or(e.Warehouse, "(any)"), e.Site)
 	}
@@ -178,16 +180,13 @@ func (x *applier) lot(product *row, name string) (*row, error) {
 }
 
 func (x *applier) workCenter(name string) (*row, error) {
-	if found := x.one("mrp.workcenter", "code", name); found != nil {
-		return found, nil
-	}
-	if found := x.one("mrp.workcenter", "name", name); found != nil {
+	if found := x.centerNamed(name); found != nil {
 		return found, nil
 	}
 	if !x.may(odoo.CreateWorkCenters) {
 		return nil, missing("Work center", name, odoo.CreateWorkCenters, "create one with this code")
 	}
-	return x.insert("mrp.workcenter", map[string]any{"name": name, "code": name}), nil
+	return x.insert("mrp.workcenter", map[string]any{"name": name, "code": name, "company_id": x.home}), nil
 }
 
 func (x *applier) billOfMaterials(name string, product *row) (*row, error) {

@@ -31,7 +31,7 @@ func (x *applier) purchase(e odoo.Effect) (odoo.Result, error) {
 	case order == nil:
 		order = x.insert("purchase.order", map[string]any{
 			"x_mesh_purchase": e.Purchase, "partner_id": supplier.id, "partner_ref": e.Reference, "state": "draft",
-			"picking_type_id": x.pickingType(house, "incoming"), "currency_id": x.get("res.company", house.ref("company_id")).ref("currency_id"),
+			"picking_type_id": x.pickingType(house, "incoming"), "company_id": house.ref("company_id"), "currency_id": x.get("res.company", house.ref("company_id")).ref("currency_id"),
 		})
 		x.set("purchase.order", order, map[string]any{"name": fmt.Sprintf("P%05d", order.id)})
 	case order.str("state") == "cancel":

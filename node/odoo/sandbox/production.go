@@ -10,10 +10,10 @@ import (
 )
 
 func (x *applier) parts(name string) []*row {
-	if found := x.find("mrp.production", "x_mesh_order", name); len(found) > 0 {
+	if found := of(x.home, x.find("mrp.production", "x_mesh_order", name)); len(found) > 0 {
 		return found
 	}
-	return x.find("mrp.production", "name", name)
+	return of(x.home, x.find("mrp.production", "name", name))
 }
 
 func closed(order *row) bool { return order.str("state") == "done" || order.str("state") == "cancel" }

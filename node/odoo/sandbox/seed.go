@@ -11,7 +11,9 @@ func (x *tx) seed() {
 	x.external("base.group_user", "res.groups", x.insert("res.groups", map[string]any{"name": "Role / User"}))
 	x.external("base.group_system", "res.groups", x.insert("res.groups", map[string]any{"name": "Role / Administrator"}))
 	x.insert("res.users", map[string]any{"name": "OdooBot", "login": "__system__"})
-	x.external("base.user_admin", "res.users", x.insert("res.users", map[string]any{"name": "Administrator", "login": "admin"}))
+	x.external("base.user_admin", "res.users", x.insert("res.users", map[string]any{
+		"name": "Administrator", "login": "admin", "company_id": company.id, "company_ids": []int64{company.id},
+	}))
 	for _, u := range unitsOfMeasure {
 		values := map[string]any{"name": u.label, "factor": mustDecimal(u.factor), "relative_factor": mustDecimal(u.factor), "rounding": apd.New(1, -precision)}
 		if u.root != "" {

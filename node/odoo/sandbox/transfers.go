@@ -14,17 +14,30 @@ func (x *applier) transit(e odoo.Effect) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	there := x.table("stock.warehouse").rows[0]
-	if e.OtherWarehouse != "" {
-		there = x.one("stock.warehouse", "code", e.OtherWarehouse)
-	}
+	there, err := x.otherWarehouse(e)
 	switch {
-	case there == nil:
-		return 0, refuse("Warehouse %s is not in Odoo: create it, or map its site to another one.", e.OtherWarehouse)
+	case err != nil:
+		return 0, err
 	case there == here:
 		return 0, refuse("Both sites of transfer %s are warehouse %s in Odoo: map them to different ones (odoo.sites).", e.Transfer, here.str("name"))
+	case there.ref("company_id") != here.ref("company_id"):
+		return 0, refuse("Warehouses %s and %s belong to different companies: book transfer %s between these by hand, as a sale and a purchase, and discard the event.",
+			here.str("name"), there.str("name"), e.Transfer)
 	}
 	return x.one("stock.location", "usage", "transit").id, nil
+}
+
+// otherWarehouse is the one at the other end of a transfer, of whichever company.
+func (x *applier) otherWarehouse(e odoo.Effect) (*row, error) {
+	company, err := x.companyOf(e.OtherCompany, e.OtherWarehouse, e.Site)
+	if err != nil {
+		return nil, err
+	}
+	found := first(company, x.houses(e.OtherWarehouse))
+	if found == nil {
+		return nil, refuse("Warehouse %s is not in Odoo: create it, or map its site to another one.", e.OtherWarehouse)
+	}
+	return found, nil
 }
 
 func (x *applier) transferOut(e odoo.Effect) (odoo.Result, error) {
@@ -45,15 +58,14 @@ func (x *applier) transferOut(e odoo.Effect) (odoo.Result, error) {
 		return odoo.Result{}, err
 	}
 	record := x.picking(all, source.id, between, map[string]any{"origin": e.Transfer, "x_mesh_transfer": e.Transfer, "picking_type_id": x.pickingType(house, "outgoing")})
-	x.expectTransfer(e, between, record)
-	return odoo.Result{Model: "stock.picking", ID: record.id}, nil
+	return odoo.Result{Model: "stock.picking", ID: record.id}, x.expectTransfer(e, between, record)
 }
 
 // expectTransfer has the other end wait for what left, in one open receipt.
-func (x *applier) expectTransfer(e odoo.Effect, between int64, record *row) {
-	there := x.table("stock.warehouse").rows[0]
-	if e.OtherWarehouse != "" {
-		there = x.one("stock.warehouse", "code", e.OtherWarehouse)
+func (x *applier) expectTransfer(e odoo.Effect, between int64, record *row) error {
+	there, err := x.otherWarehouse(e)
+	if err != nil {
+		return err
 	}
 	var open *row
 	for _, p := range x.find("stock.picking", "x_mesh_transfer", e.Transfer, "location_id", between) {
@@ -73,6 +85,7 @@ func (x *applier) expectTransfer(e odoo.Effect, between int64, record *row) {
 		x.set("stock.move", m, map[string]any{"product_uom_qty": add(m.num("product_uom_qty"), sent.num("quantity"))})
 		x.link(sent.id, m)
 	}
+	return nil
 }
 
 func isOpen(picking *row) bool {

@@ -28,8 +28,9 @@ var (
 	typeDimension = string((&manufacturingv1.FinancialDimensionChanged{}).ProtoReflect().Descriptor().FullName())
 )
 
-// Month compares a month, 2006-01, of all events of [Types] with the books. Its errors are those of reading either.
-func Month(ctx context.Context, month string, events iter.Seq2[*eventv1.RecordedEvent, error], books Books) (Report, error) {
+// Month compares a month, 2006-01, of all events of [Types] with the books, by the accounts that a mapping gives them there. Its errors are those
+// of reading either.
+func Month(ctx context.Context, mapping odoo.Config, month string, events iter.Seq2[*eventv1.RecordedEvent, error], books Books) (Report, error) {
 	begin, err := time.Parse("2006-01", month)
 	if err != nil {
 		return Report{}, fmt.Errorf("%w: month %q: give one such as 2026-11", plantmesh.ErrInvalidRequest, month)
@@ -51,7 +52,7 @@ func Month(ctx context.Context, month string, events iter.Seq2[*eventv1.Recorded
 			if p.GetPostingDate() < first || p.GetPostingDate() > last {
 				continue
 			}
-			if ours[p.GetPostingId()], err = FromEvent(recorded, p); err != nil {
+			if ours[p.GetPostingId()], err = FromEvent(mapping, recorded, p); err != nil {
 				return Report{}, err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/apd/v3"
 
+	"github.com/plantmesh/plantmesh/node/odoo"
 	eventv1 "github.com/plantmesh/plantmesh/proto/plantmesh/event/v1"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
@@ -30,15 +31,15 @@ type Posting struct {
 	Lines          []Line
 }
 
-// FromEvent is the posting that an event prepares.
-func FromEvent(recorded *eventv1.RecordedEvent, p *manufacturingv1.PostingPrepared) (Posting, error) {
+// FromEvent is the posting that an event prepares, on Odoo's accounts.
+func FromEvent(mapping odoo.Config, recorded *eventv1.RecordedEvent, p *manufacturingv1.PostingPrepared) (Posting, error) {
 	out := Posting{ID: p.GetPostingId(), Site: recorded.GetSite(), Date: p.GetPostingDate()}
 	for i, l := range p.GetLines() {
 		amount, _, err := apd.NewFromString(l.GetAmount().GetAmount())
 		if err != nil {
 			return Posting{}, fmt.Errorf("posting %s, line %d: %w", out.ID, i+1, err)
 		}
-		line := Line{Account: l.GetAccountId(), Currency: l.GetAmount().GetCurrency(), Debit: amount, Credit: new(apd.Decimal), Shares: map[Dimension]*apd.Decimal{}}
+		line := Line{Account: mapping.AccountOf(out.Site, l.GetAccountId()), Currency: l.GetAmount().GetCurrency(), Debit: amount, Credit: new(apd.Decimal), Shares: map[Dimension]*apd.Decimal{}}
 		if l.GetSide() == manufacturingv1.PostingSide_POSTING_SIDE_CREDIT {
 			line.Debit, line.Credit = line.Credit, line.Debit
 		}

@@ -55,7 +55,7 @@ func (l *ledger) all() iter.Seq2[*eventv1.RecordedEvent, error] {
 
 func (l *ledger) month(month string) Report {
 	l.t.Helper()
-	r, err := Month(l.t.Context(), month, l.all(), l)
+	r, err := Month(l.t.Context(), odoo.Config{}, month, l.all(), l)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestPostingsThatAreNotTheSameAreNamed(t *testing.T) {
 	if r = l.month("2026-10"); !r.Agree || len(r.Rows) != 0 {
 		t.Errorf("a month without postings: %+v", r)
 	}
-	if _, err := Month(t.Context(), "November", l.all(), l); !errors.Is(err, plantmesh.ErrInvalidRequest) {
+	if _, err := Month(t.Context(), odoo.Config{}, "November", l.all(), l); !errors.Is(err, plantmesh.ErrInvalidRequest) {
 		t.Errorf("November: %v", err)
 	}
 }
