@@ -108,7 +108,7 @@ func TestDimensionsOfTheMeshAreNotToldButLaterChangesAre(t *testing.T) {
 		if n := all(); n != 0 {
 			t.Fatalf("told %d, want nothing: the mesh renamed the dimension", n)
 		}
-		mill.DimensionName, mill.Name = "", "Old mill"
+		mill.DimensionName, mill.Name = "", h.name("Old mill")
 		h.apply(a, "both", mill)
 		shop.DimensionName = h.name("Centre")
 		h.apply(a, "at once", shop)
@@ -117,7 +117,7 @@ func TestDimensionsOfTheMeshAreNotToldButLaterChangesAre(t *testing.T) {
 			t.Fatalf("told %d, want nothing: one event of the mesh changed the value, another the dimension", n)
 		}
 		plan := h.find("account.analytic.plan", "x_mesh_dimension", h.name("CC"))
-		h.write("account.analytic.account", h.find("account.analytic.account", "name", "Old mill"), map[string]any{"name": h.name("New mill")})
+		h.write("account.analytic.account", h.find("account.analytic.account", "name", h.name("Old mill")), map[string]any{"name": h.name("New mill")})
 		h.poll()
 		if got := h.dimension("CC", "1"); len(got) != 1 || got[0].GetName() != h.name("New mill") || all() != 1 {
 			t.Fatalf("told %v, want what a person changed", got)
