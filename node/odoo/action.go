@@ -48,15 +48,12 @@ var parts = []struct {
 var actionFiles embed.FS
 
 // Actions are all server actions that the applier runs, for the newest Odoo.
-var Actions = sync.OnceValue(func() []Action { return buildActions(func(code string) string { return code }) })
+var Actions = sync.OnceValue(func() []Action { return buildActions(lastRun) })
 
-// buildActions puts the actions together from code as a version of Odoo has it.
-func buildActions(as func(code string) string) []Action {
+// buildActions puts the actions together as a version of Odoo has them.
+func buildActions(major int) []Action {
 	functions, begin, end := actionSource()
-	for i, f := range functions {
-		text := as(f.text)
-		functions[i] = function{name: f.name, text: text, uses: used(text)}
-	}
+	functions = functions.as(major)
 	var list []Action
 	for _, part := range parts {
 		var single, several []string
@@ -66,7 +63,7 @@ func buildActions(as func(code string) string) []Action {
 				several = append(several, fmt.Sprintf("'%s': %s", kind, name))
 			}
 		}
-		effects := as("effects = {" + strings.Join(single, ", ") + "}\ntogether = {" + strings.Join(several, ", ") + "}\n")
+		effects := "effects = {" + strings.Join(single, ", ") + "}\ntogether = {" + strings.Join(several, ", ") + "}\n"
 		code := []string{fmt.Sprintf("%s%d %s\n#\n%s", actionMarker, actionVersion, part.name, begin)}
 		for _, f := range functions.neededBy(effects + end) {
 			code = append(code, f.text)

@@ -52,8 +52,8 @@ var addons = struct {
 //
 // Errors: a version that plantmesh applies no events in.
 func AddonFor(major int) (*Addon, error) {
-	if major < firstApplied || major > lastRun {
-		return nil, fmt.Errorf("there is no add-on for Odoo %d: plantmesh has one for %d to %d", major, firstApplied, lastRun)
+	if major < firstAddon || major > lastRun {
+		return nil, fmt.Errorf("there is no add-on for Odoo %d: plantmesh has one for %d to %d", major, firstAddon, lastRun)
 	}
 	addons.mu.Lock()
 	defer addons.mu.Unlock()
@@ -96,7 +96,7 @@ func (f addonFacts) files() map[string]string {
 		if err := template.Must(template.New(name).Parse(string(text))).Execute(&out, f); err != nil {
 			return err
 		}
-		files[path.Join(AddonModule, strings.TrimPrefix(name, "addon/"))] = called(f.Major, out.String())
+		files[path.Join(AddonModule, strings.TrimPrefix(name, "addon/"))] = rewrite(f.Major, setupDifferences, out.String())
 		return nil
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func (f addonFacts) files() map[string]string {
 	for i, a := range ActionsFor(f.Major) {
 		files[path.Join(AddonModule, "parts", f.Parts[i].File+".py")] = partFile(a)
 	}
-	files[path.Join(AddonModule, "parts", "administration.py")] = called(f.Major, administrationFile())
+	files[path.Join(AddonModule, "parts", "administration.py")] = rewrite(f.Major, setupDifferences, administrationFile())
 	return files
 }
 

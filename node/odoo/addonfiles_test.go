@@ -12,7 +12,7 @@ import (
 )
 
 func TestAddonHasTheCodeOfEveryActionLineByLine(t *testing.T) {
-	for major := firstApplied; major <= lastRun; major++ {
+	for major := firstAddon; major <= lastRun; major++ {
 		addon, err := AddonFor(major)
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func TestAddonHasTheCodeOfEveryActionLineByLine(t *testing.T) {
 
 func TestAddonIsTheSameEachTimeAndNamesItsFiles(t *testing.T) {
 	seen := map[string]int{}
-	for major := firstApplied; major <= lastRun; major++ {
+	for major := firstAddon; major <= lastRun; major++ {
 		one, other := buildAddon(major), buildAddon(major)
 		if !maps.Equal(one.Files, other.Files) || one.Fingerprint != other.Fingerprint {
 			t.Errorf("Odoo %d: built twice, it is not the same", major)
@@ -57,7 +57,7 @@ func TestAddonIsTheSameEachTimeAndNamesItsFiles(t *testing.T) {
 			}
 		}
 	}
-	for _, major := range []int{firstApplied - 1, lastRun + 1} {
+	for _, major := range []int{firstAddon - 1, lastRun + 1} {
 		if _, err := AddonFor(major); err == nil {
 			t.Errorf("there is an add-on for Odoo %d", major)
 		}
@@ -87,7 +87,7 @@ func TestAddonIsPythonThatKnowsEveryNameItUses(t *testing.T) {
 	if err != nil {
 		t.Skip("NOT RUN: there is no python3")
 	}
-	for major := firstApplied; major <= lastRun; major++ {
+	for major := firstAddon; major <= lastRun; major++ {
 		folder, list := t.TempDir(), []string{"-c", unknownNames}
 		addon, err := AddonFor(major)
 		if err != nil {

@@ -145,15 +145,9 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		Name   string  `json:"name"`
 		Active bool    `json:"active"`
 		Groups []int64 `json:"group_ids"`
-		Older  []int64 `json:"groups_id"`
 	}
-	major, err := a.client.major(ctx)
-	if err != nil {
-		return "", err
-	}
-	groups := called(major, "group_ids")
 	domain := []any{[]any{"login", "=", a.login}, []any{"active", "in", []bool{true, false}}}
-	if err := a.client.SearchRead(ctx, "res.users", domain, []string{"name", "active", groups}, 1, &found); err != nil {
+	if err := a.client.SearchRead(ctx, "res.users", domain, []string{"name", "active", "group_ids"}, 1, &found); err != nil {
 		return "", err
 	}
 	var id int64
@@ -163,14 +157,20 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		if !p.step(ctx, "create", "user %q in group %q, without a password", a.login, ConnectorGroup) {
 			break
 		}
-		ids, err := a.client.Create(ctx, "res.users", map[string]any{"name": connectorName, "login": a.login, groups: []any{[]any{6, 0, []int64{group}}}})
+		values := map[string]any{"name": connectorName, "login": a.login, "group_ids": []any{[]any{6, 0, []int64{group}}}}
+		if major, err := a.client.major(ctx); err != nil {
+			return "", err
+		} else if major < lastRun { // confirms no order for a user without an address, though it sends nothing there
+			values["email"] = connectorName + "@localhost"
+		}
+		ids, err := a.client.Create(ctx, "res.users", values)
 		if err != nil {
 			return "", err
 		}
 		id = ids[0]
 	default:
 		id = found[0].ID
-		if found[0].Active && slices.Contains(append(found[0].Groups, found[0].Older...), group) {
+		if found[0].Active && slices.Contains(found[0].Groups, group) {
 			break
 		}
 		if found[0].Active || found[0].Name != connectorName {
@@ -178,7 +178,7 @@ func (a *Administrator) user(ctx context.Context, p *provisioner, group int64, n
 		}
 		newKey = true
 		if p.step(ctx, "change", "user %q: active, and in group %q alone", a.login, ConnectorGroup) {
-			if err := a.client.Write(ctx, "res.users", []int64{id}, map[string]any{"active": true, groups: []any{[]any{6, 0, []int64{group}}}}); err != nil {
+			if err := a.client.Write(ctx, "res.users", []int64{id}, map[string]any{"active": true, "group_ids": []any{[]any{6, 0, []int64{group}}}}); err != nil {
 				return "", err
 			}
 		}

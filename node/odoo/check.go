@@ -226,15 +226,7 @@ func (c *checker) rights(ctx context.Context) {
 
 // may tells whether the user may do something with a model's records.
 func (c *Client) may(ctx context.Context, model, operation string) (may bool, err error) {
-	major, err := c.major(ctx)
-	if err != nil {
-		return false, err
-	}
-	method, args := called(major, "has_access"), Args{"ids": []int64{}, "operation": operation}
-	if method != "has_access" {
-		args = Args{"operation": operation, "raise_exception": false}
-	}
-	err = c.Call(ctx, model, method, args, &may)
+	err = c.Call(ctx, model, "has_access", Args{"ids": []int64{}, "operation": operation}, &may)
 	return may, err
 }
 

@@ -57,6 +57,13 @@ func (c *Client) chosen(ctx context.Context) (door, error) {
 			return nil, &setupError{"this server is spoken to by JSON-RPC, which asks for the user's login: set odoo.login, beside the API key"}
 		}
 		made = newJSONRPC(c.wire, c.access)
+		major, err := c.major(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if major < lastRun {
+			made = olderDoor{door: made, major: major}
+		}
 	}
 	if !c.door.CompareAndSwap(nil, &made) {
 		return *c.door.Load(), nil // another call was first, and has the user's id perhaps

@@ -15,7 +15,6 @@ type installedAction struct {
 	Name   string  `json:"name"`
 	Code   string  `json:"code"`
 	Groups []int64 `json:"group_ids"`
-	Older  []int64 `json:"groups_id"`
 }
 
 // installed finds all actions that plantmesh made, former ones too, by name.
@@ -24,12 +23,8 @@ func (p *provisioner) installed(ctx context.Context) (map[string][]installedActi
 	for _, a := range Actions() { // of all versions
 		names = append(names, a.Name)
 	}
-	major, err := p.client.major(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var found []installedAction
-	if err := p.client.SearchRead(ctx, "ir.actions.server", []any{[]any{"name", "in", names}}, []string{"name", "code", called(major, "group_ids")}, 0, &found); err != nil {
+	if err := p.client.SearchRead(ctx, "ir.actions.server", []any{[]any{"name", "in", names}}, []string{"name", "code", "group_ids"}, 0, &found); err != nil {
 		return nil, err
 	}
 	have := map[string][]installedAction{}
@@ -75,37 +70,29 @@ func (p *provisioner) actions(ctx context.Context, production int64) ([]int64, e
 
 // runners are the groups that may run the server actions: without them, whoever may change manufacturing orders could, and make the fences
 // believe that events were applied.
-type runners struct {
-	field  string // what this version of Odoo calls it
-	groups []int64
-}
+type runners []int64
 
 func (r runners) values() map[string]any {
-	return map[string]any{r.field: []any{[]any{6, 0, r.groups}}}
+	return map[string]any{"group_ids": []any{[]any{6, 0, r}}}
 }
 
 // runners are administrators and the connector's group.
 func (p *provisioner) runners(ctx context.Context) (runners, error) {
-	major, err := p.client.major(ctx)
-	if err != nil {
-		return runners{}, err
-	}
 	settings, err := p.client.reference(ctx, "base.group_system")
 	if err != nil {
-		return runners{}, err
+		return nil, err
 	}
-	r := runners{field: called(major, "group_ids"), groups: []int64{settings}}
+	r := runners{settings}
 	if p.connector != 0 {
-		r.groups = append(r.groups, p.connector)
+		r = append(r, p.connector)
 	}
-	slices.Sort(r.groups)
+	slices.Sort(r)
 	return r, nil
 }
 
 // restricted tells whether an action may be run by those groups and nobody else.
 func (p *provisioner) restricted(have installedAction, to runners) bool {
-	has := slices.Sorted(slices.Values(append(slices.Clone(have.Groups), have.Older...)))
-	return !p.planned && slices.Equal(has, to.groups)
+	return !p.planned && slices.Equal(slices.Sorted(slices.Values(have.Groups)), to)
 }
 
 func (p *provisioner) action(ctx context.Context, production int64, a Action, have []installedAction, by runners) (int64, error) {

@@ -143,6 +143,7 @@ type goodsRow struct {
 	Picking  relation    `json:"picking_id"`
 	Quantity json.Number `json:"quantity"`
 	Moved    json.Number `json:"quantity_product_uom"`
+	Unit     relation    `json:"product_uom_id"`
 }
 
 func (v *Inventory) holding(row goodsRow, quantity json.Number) (Holding, error) {
@@ -169,7 +170,17 @@ func (r *Reader) held(ctx context.Context, v *Inventory) error {
 }
 
 // lineFields are those of goods that move.
-var lineFields = []string{"move_id", "picking_id", "product_id", "lot_id", "location_id", "location_dest_id", "quantity_product_uom"}
+var lineFields = []string{"move_id", "picking_id", "product_id", "lot_id", "location_id", "location_dest_id", "quantity_product_uom", "product_uom_id"}
+
+// moved is what a line moved, in the product's unit. Before Odoo 17, only a quantity in the line's own unit is kept.
+func (v *Inventory) moved(row goodsRow) (Holding, error) {
+	h, err := v.holding(row, row.Moved)
+	own, to := v.Measures.Of(row.Unit.id), v.Measures.Of(v.Products[row.Product.id].Measure)
+	if err == nil && v.Measures.inLines && own != nil && to != nil {
+		h.Quantity, err = v.Measures.convert(h.Quantity, own, to)
+	}
+	return h, err
+}
 
 func (r *Reader) used(ctx context.Context, v *Inventory) error {
 	all, err := r.Orders(ctx)
@@ -203,7 +214,7 @@ func (r *Reader) used(ctx context.Context, v *Inventory) error {
 			if err := json.Unmarshal(raw, &row); err != nil {
 				return err
 			}
-			h, err := v.holding(row, row.Moved)
+			h, err := v.moved(row)
 			if err == nil && orders[row.Move.id] != "" && h.Item != "" {
 				v.Used = append(v.Used, Use{Holding: h, Order: orders[row.Move.id], Done: done})
 			}
@@ -226,7 +237,7 @@ func (r *Reader) underWay(ctx context.Context, v *Inventory) error {
 		if err := json.Unmarshal(raw, &row); err != nil {
 			return err
 		}
-		h, err := v.holding(row, row.Moved)
+		h, err := v.moved(row)
 		if err != nil || h.Item == "" {
 			return err
 		}

@@ -51,5 +51,5 @@ func (a *Administrator) aboutKeys(ctx context.Context, user int64, method, code 
 	if err != nil {
 		return err
 	}
-	return a.client.runOnce(ctx, model, "plantmesh: API keys", called(major, code), out)
+	return a.client.runOnce(ctx, model, "plantmesh: API keys", rewrite(major, setupDifferences, code), out)
 }

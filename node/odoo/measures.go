@@ -31,6 +31,9 @@ type Measures struct {
 	byID   map[int64]*Measure
 	byCode map[string]*Measure
 	names  map[int64]string // external ids
+
+	ratios  bool // before Odoo 19, a factor is how many of a unit are one of its category's reference, not the other way round
+	inLines bool // before Odoo 17, goods that moved are in the unit of their line
 }
 
 // Of is a unit by its id; nil if there is none.
@@ -49,12 +52,20 @@ func (m *Measures) Convert(value *apd.Decimal, code string, to *Measure) (*apd.D
 	if to == nil || own.root != to.root {
 		return nil, fmt.Errorf("a quantity in %s cannot be converted to the unit that Odoo has", code)
 	}
+	return m.convert(value, own, to)
+}
+
+func (m *Measures) convert(value *apd.Decimal, own, to *Measure) (*apd.Decimal, error) {
 	d := new(apd.Decimal).Set(value)
 	if own != to {
-		if _, err := exact.Mul(d, d, own.factor); err != nil {
+		times, by := own.factor, to.factor
+		if m.ratios {
+			times, by = by, times
+		}
+		if _, err := exact.Mul(d, d, times); err != nil {
 			return nil, err
 		}
-		if _, err := exact.Quo(d, d, to.factor); err != nil {
+		if _, err := exact.Quo(d, d, by); err != nil {
 			return nil, err
 		}
 	}
@@ -69,9 +80,13 @@ func (m *Measures) Convert(value *apd.Decimal, code string, to *Measure) (*apd.D
 
 // Measures reads the units.
 func (r *Reader) Measures(ctx context.Context) (*Measures, error) {
-	m := &Measures{byID: map[int64]*Measure{}, byCode: map[string]*Measure{}}
+	major, err := r.client.major(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := &Measures{byID: map[int64]*Measure{}, byCode: map[string]*Measure{}, ratios: major < 19, inLines: major < 17}
 	var ids []int64
-	err := r.pages(ctx, "uom.uom", []any{[]any{"active", "in", []bool{true, false}}}, []string{"name", "factor", "rounding", "relative_uom_id", "x_mesh_code"}, func(raw json.RawMessage) error {
+	err = r.pages(ctx, "uom.uom", []any{[]any{"active", "in", []bool{true, false}}}, []string{"name", "factor", "rounding", "relative_uom_id", "x_mesh_code"}, func(raw json.RawMessage) error {
 		var row struct {
 			ID       int64       `json:"id"`
 			Name     text        `json:"name"`
@@ -101,7 +116,9 @@ func (r *Reader) Measures(ctx context.Context) (*Measures, error) {
 		return m, err
 	}
 	for _, one := range m.byID {
-		one.root = m.rootOf(one)
+		if one.root = one.parent; !m.ratios { // before, its category
+			one.root = m.rootOf(one)
+		}
 	}
 	var names map[int64]string
 	if err := r.client.Call(ctx, "uom.uom", "get_external_id", Args{"ids": ids}, &names); err != nil {

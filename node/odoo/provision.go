@@ -228,7 +228,7 @@ func (c *Client) reference(ctx context.Context, external string) (int64, error) 
 		return 0, err
 	}
 	if len(found) == 0 {
-		return 0, &setupError{fmt.Sprintf("Odoo has no %s: this is not a database of Odoo 17 or later, or its app is not installed", external)}
+		return 0, &setupError{fmt.Sprintf("Odoo has no %s: this is not a database of Odoo 14 or later, or its app is not installed", external)}
 	}
 	return found[0].ResID, nil
 }

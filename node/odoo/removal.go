@@ -126,16 +126,12 @@ func (a *Administrator) removeUser(ctx context.Context, p *provisioner) error {
 	if len(groups) == 0 {
 		return nil
 	}
-	major, err := a.client.major(ctx)
-	if err != nil {
-		return err
-	}
 	var users []struct {
 		ID    int64  `json:"id"`
 		Name  string `json:"name"`
 		Login string `json:"login"`
 	}
-	if err := a.client.SearchRead(ctx, "res.users", []any{[]any{called(major, "group_ids"), "in", []int64{groups[0].ID}}}, []string{"name", "login"}, 0, &users); err != nil {
+	if err := a.client.SearchRead(ctx, "res.users", []any{[]any{"group_ids", "in", []int64{groups[0].ID}}}, []string{"name", "login"}, 0, &users); err != nil {
 		return err
 	}
 	for _, u := range users {

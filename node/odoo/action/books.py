@@ -54,7 +54,7 @@ def journal_entry(event, company):
         if currency == company.currency_id:
             entry[line['side']] = value
         else:
-            entry['amount_currency'] = value if line['side'] == 'debit' else -value
+            entry.update(in_currency(event, currency, company, value if line['side'] == 'debit' else -value))
         if line.get('partner'):
             partner = env['res.partner'].search(['|', '|', ('x_mesh_supplier', '=', line['partner']), ('x_mesh_customer', '=', line['partner']), ('ref', '=', line['partner'])], limit=1)
             if not partner:
@@ -68,6 +68,10 @@ def journal_entry(event, company):
         lines.append(Command.create(entry))
     return {'move_type': 'entry', 'journal_id': journal.id, 'date': event['date'], 'ref': event.get('reference') or event['document'],
             'x_mesh_posting': event['document'], 'line_ids': lines}
+
+
+def in_currency(event, currency, company, value):
+    return {'amount_currency': value}
 
 
 def cost(event):

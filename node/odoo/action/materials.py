@@ -97,8 +97,13 @@ def reserve(event):
     if product.uom_id.compare(line.product_uom._compute_quantity(line.product_uom_qty, product.uom_id), wanted) < 0:
         line.write({'product_uom_qty': product.uom_id._compute_quantity(wanted, line.product_uom)})
         line._do_unreserve()
-    taken = line._update_reserved_quantity(wanted, source, lot_id=lot, strict=False) if not product.uom_id.is_zero(wanted) else 0.0
+    taken = take_free(line, wanted, source, lot) if not product.uom_id.is_zero(wanted) else 0.0
     if product.uom_id.compare(taken or 0.0, wanted) != 0:
         raise UserError("Only %s of %s %s is free in %s: correct the stock in Odoo, or the reservation at its source."
                         % (taken or 0.0, wanted, product.display_name, source.display_name))
     return {'model': 'stock.move', 'id': line.id}
+
+
+def take_free(line, wanted, source, lot):
+    """Reserves what is free of a quantity, and tells how much that was."""
+    return line._update_reserved_quantity(wanted, source, lot_id=lot, strict=False)

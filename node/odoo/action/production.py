@@ -14,11 +14,15 @@ def create_order(event, product, quantity, uom, values):
     house = warehouse(event)
     values = dict(values, x_mesh_order=event['order'], origin=event['order'], product_id=product.id, product_qty=quantity,
                   product_uom_id=uom.id, picking_type_id=house.manu_type_id.id, company_id=house.company_id.id)
-    order = env['mrp.production'].create(values)
+    order = make_order(values)
     order.action_confirm()
     if order.state not in ('confirmed', 'progress'):
         raise UserError("Odoo left order %s in state %s instead of confirming it." % (event['order'], order.state))
     return order
+
+
+def make_order(values):
+    return env['mrp.production'].create(values)
 
 
 def unknown_order(event):
@@ -69,8 +73,7 @@ def revise(event, orders, product, values):
         values.pop('bom_id', None)
         return create_order(event, product, rest, orders[0].product_uom_id, values), 'continues an order that was done'
     if values.get('bom_id') and values['bom_id'] != order.bom_id.id:
-        order.write({'bom_id': values['bom_id']})
-        order.action_update_bom()
+        change_bill(event, order, values['bom_id'])
     values.pop('bom_id', None)
     if values:
         order.write(values)
@@ -79,6 +82,11 @@ def revise(event, orders, product, values):
     if order.product_uom_id.compare(order.product_qty, rest) != 0:
         raise UserError("Odoo left order %s at %s instead of %s." % (event['order'], order.product_qty, rest))
     return order, 'updated'
+
+
+def change_bill(event, order, bill):
+    order.write({'bom_id': bill})
+    order.action_update_bom()
 
 
 def work_order(event, orders):
@@ -155,6 +163,10 @@ def finish_work(event, order):
 
 
 def complete(event):
+    return complete_part(event)
+
+
+def complete_part(event):
     serials = event.get('serials')
     product = item(event['item'], event['quantity'], serials[0] if serials else event.get('lot'), 'serial' if serials else 'lot')
     orders = parts(event['order'])
@@ -178,7 +190,7 @@ def complete(event):
     planned = finish_work(event, order)
     # Anew: ending work orders has Odoo take what they made for what the order makes.
     order.write({'qty_producing': quantity})
-    order._set_qty_producing(False)
+    take_by_the_bill(order)
     options = {'skip_consumption': True, 'skip_redirection': True, 'skip_backorder': True}
     more = event.get('partial') and order.product_uom_id.compare(quantity, order.product_qty) < 0
     if more:
@@ -198,6 +210,11 @@ def complete(event):
     if not serials:
         extend_holds(event, product, quantity, order)
     return {'model': 'mrp.production', 'id': order.id, 'note': note}
+
+
+def take_by_the_bill(order):
+    """Has Odoo take the materials of what is produced by the bill of materials, as far as the plant did not report them."""
+    order._set_qty_producing(False)
 
 
 def finished_lots(event, order, product):

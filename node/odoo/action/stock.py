@@ -28,16 +28,20 @@ def scrap(event):
     elif product.tracking != 'none':
         raise UserError("Item %s is tracked by %s in Odoo, and the event names none: correct it at its source." % (event['item'], product.tracking))
     if event.get('reason'):
-        tag = env['stock.scrap.reason.tag'].search([('name', '=', event['reason'])], limit=1)
-        if not tag:
-            guard('scrap reason ' + event['reason'])
-            tag = env['stock.scrap.reason.tag'].create({'name': event['reason']})
-        values['scrap_reason_tag_ids'] = [Command.set(tag.ids)]
+        values.update(scrap_reason(event, values))
     record = env['stock.scrap'].create(values)
     record.do_scrap()
     if record.state != 'done' or 'done' not in record.move_ids.mapped('state'):
         raise UserError("Odoo left the scrap of %s in state %s." % (product.display_name, record.state))
     return {'model': 'stock.scrap', 'id': record.id}
+
+
+def scrap_reason(event, values):
+    tag = env['stock.scrap.reason.tag'].search([('name', '=', event['reason'])], limit=1)
+    if not tag:
+        guard('scrap reason ' + event['reason'])
+        tag = env['stock.scrap.reason.tag'].create({'name': event['reason']})
+    return {'scrap_reason_tag_ids': [Command.set(tag.ids)]}
 
 
 def adjust(event):

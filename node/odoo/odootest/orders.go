@@ -3,7 +3,6 @@ package odootest
 import (
 	"testing"
 
-	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -139,17 +138,7 @@ func completionEnds(t *testing.T, target Target) {
 // inStock checks how much of a product the internal locations of a name hold, all lots together.
 func (p *plant) inStock(product int64, location, want string) {
 	p.t.Helper()
-	var groups []map[string]any
-	err := p.client.Call(p.t.Context(), "stock.quant", "formatted_read_group", odoo.Args{
-		"domain": where("product_id", product, "location_id.name", location, "location_id.usage", "internal"), "groupby": []string{}, "aggregates": []string{"quantity:sum"},
-	}, &groups)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	got := "0"
-	if len(groups) == 1 && groups[0]["quantity:sum"] != false {
-		got = plain(groups[0]["quantity:sum"])
-	}
+	got := p.sum(p.read("stock.quant", where("product_id", product, "location_id.name", location, "location_id.usage", "internal"), "quantity"), "quantity")
 	if got != want {
 		p.t.Errorf("%s holds %s, want %s", location, got, want)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -45,15 +44,8 @@ func (p *plant) worked(order, operation, completed string) {
 func (p *plant) minutes(order, want string) {
 	p.t.Helper()
 	center := id(p.one("mrp.workcenter", where("code", p.name("WC")), "id")["id"])
-	var groups []map[string]any
-	err := p.client.Call(p.t.Context(), "mrp.workcenter.productivity", "formatted_read_group", odoo.Args{
-		"domain": where("workcenter_id", center), "groupby": []string{}, "aggregates": []string{"duration:sum"},
-	}, &groups)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if len(groups) != 1 || plain(groups[0]["duration:sum"]) != want {
-		p.t.Errorf("order %s took %v, want %s minutes", order, groups, want)
+	if took := p.sum(p.read("mrp.workcenter.productivity", where("workcenter_id", center), "duration"), "duration"); took != want {
+		p.t.Errorf("order %s took %s, want %s minutes", order, took, want)
 	}
 }
 

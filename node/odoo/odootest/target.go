@@ -70,6 +70,20 @@ func (p *plant) newApplier(change ...func(*odoo.Config)) *odoo.Applier {
 // key is that of the user that events are applied as.
 func (p *plant) key() string { return cmp.Or(p.target.Connector, p.target.Key) }
 
+// major is the first number of the target's version.
+func (p *plant) major() int {
+	p.t.Helper()
+	version, err := p.client.Version(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var major int
+	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil {
+		p.t.Fatalf("version %q: %v", version, err)
+	}
+	return major
+}
+
 // name makes a name that no other run uses.
 func (p *plant) name(s string) string { return s + "-" + p.tag }
 

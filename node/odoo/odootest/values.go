@@ -41,6 +41,22 @@ func plain(v any) string {
 	return d.Text('f')
 }
 
+// sum adds up a number of rows.
+func (p *plant) sum(rows []map[string]any, field string) string {
+	p.t.Helper()
+	total := new(apd.Decimal)
+	for _, row := range rows {
+		n, _, err := apd.NewFromString(fmt.Sprint(row[field]))
+		if err != nil {
+			p.t.Fatalf("%s %v: %v", field, row[field], err)
+		}
+		if _, err := apd.BaseContext.Add(total, total, n); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return plain(json.Number(total.Text('f')))
+}
+
 // name is the second part of a relation as Odoo gives it; empty if there is none.
 func name(v any) string {
 	if pair, ok := v.([]any); ok && len(pair) == 2 {
