@@ -52,6 +52,12 @@ var differences = []difference{
 	},
 	{18, "access rights", regexp.MustCompile(`\.check_access\('write'\)`), `.check_access_rights('write')`},
 	{18, "a lot belongs to a company", regexp.MustCompile(`\{'product_id': product\.id, 'name': name\}`), `{'product_id': product.id, 'name': name, 'company_id': (product.company_id or env.company).id}`},
+	{18, "unit of purchases", regexp.MustCompile(`dict\(values, uom_id=base\.id\)`), `dict(values, uom_id=base.id, uom_po_id=base.id)`},
+	{18, "unit of purchases, changed", regexp.MustCompile(`values\['uom_id'\] = base\.id`), `values['uom_id'] = values['uom_po_id'] = base.id`},
+	{
+		18, "unit of purchases, of an item that is made", regexp.MustCompile(`'uom_id': (unit\(quantity\)\.id if quantity else env\.ref\('uom\.product_uom_unit'\)\.id)`),
+		`'uom_id': $1, 'uom_po_id': $1`,
+	},
 
 	{17, "what is done, of a line", regexp.MustCompile(`'quantity': quantity, 'lot_id'`), `'qty_done': quantity, 'lot_id'`},
 	{17, "what is done, of a line of any unit", regexp.MustCompile(`\bline\.quantity_product_uom\b`), `done_of(line)`},
@@ -65,12 +71,6 @@ var differences = []difference{
 	{17, "an order is planned by its report", regexp.MustCompile(`\{'date_start': event\['start'\]\}`), `{'date_planned_start': event['start']}`},
 	{17, "an order is done at once", regexp.MustCompile(`'skip_consumption': True`), `'skip_immediate': True, 'skip_consumption': True`},
 	{17, "a picking is done at once", regexp.MustCompile(`'skip_sms': True`), `'skip_immediate': True, 'skip_sms': True`},
-	{17, "unit of purchases", regexp.MustCompile(`dict\(values, uom_id=base\.id\)`), `dict(values, uom_id=base.id, uom_po_id=base.id)`},
-	{17, "unit of purchases, changed", regexp.MustCompile(`values\['uom_id'\] = base\.id`), `values['uom_id'] = values['uom_po_id'] = base.id`},
-	{
-		17, "unit of purchases, of an item that is made", regexp.MustCompile(`'uom_id': (unit\(quantity\)\.id if quantity else env\.ref\('uom\.product_uom_unit'\)\.id)`),
-		`'uom_id': $1, 'uom_po_id': $1`,
-	},
 
 	{16, "lots", regexp.MustCompile(`\['stock\.lot'\]`), `['stock.production.lot']`},
 	{16, "moves of a picking", regexp.MustCompile(`\b(record|ready)\.move_ids\b`), `$1.move_lines`},

@@ -2,7 +2,6 @@ package odoo
 
 import (
 	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -35,33 +34,25 @@ func rewritten(until difference, code string) string {
 	return code
 }
 
-func TestActionsOfOlderVersionsNameNothingThatIsNewer(t *testing.T) {
-	newer := map[int]*regexp.Regexp{
-		18: regexp.MustCompile(`\.compare\(|\.is_zero\(|uom_id\.round\(|_has_common_reference|lot_producing_ids|production_group_id|relative_|'reference': reason`),
-		17: regexp.MustCompile(`\.compare\(|\.is_zero\(|lot_producing_ids|is_storable|check_access\(`),
-	}
-	for major, pattern := range newer {
+func TestActionsOfOlderVersionsCarryWhatTheyUse(t *testing.T) {
+	functions, _, _ := actionSource()
+	for major := firstApplied; major <= lastRun; major++ {
 		actions := ActionsFor(major)
 		if len(actions) != len(Actions()) {
 			t.Fatalf("Odoo %d has %d actions, want %d", major, len(actions), len(Actions()))
 		}
 		for i, a := range actions {
-			if found := pattern.FindString(a.Code); found != "" {
-				t.Errorf("Odoo %d: %q has %s", major, a.Name, found)
-			}
 			if _, err := ActionVersion(a.Code); err != nil || a.Name != Actions()[i].Name {
 				t.Errorf("Odoo %d: %q, %v", major, a.Name, err)
 			}
-			for _, name := range []string{"uom_compare", "uom_is_zero", "uom_round", "same_category", "first_of", "define_unit_in_category"} {
-				if strings.Contains(a.Code, name) && !strings.Contains(a.Code, "def "+name+"(") {
-					t.Errorf("Odoo %d: %q uses %s and does not have it", major, a.Name, name)
+			for _, f := range functions {
+				if strings.Contains(a.Code, " "+f.name+"(") && !strings.Contains(a.Code, "def "+f.name+"(") {
+					t.Errorf("Odoo %d: %q uses %s and does not have it", major, a.Name, f.name)
 				}
 			}
-		}
-	}
-	for _, a := range Actions() {
-		if strings.Contains(a.Code, "def uom_compare") {
-			t.Errorf("%q carries what only an older Odoo needs", a.Name)
+			if strings.Contains(a.Code, "_before_") || major == lastRun && strings.Contains(a.Code, "def uom_compare") {
+				t.Errorf("Odoo %d: %q carries what another version needs", major, a.Name)
+			}
 		}
 	}
 }

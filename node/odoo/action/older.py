@@ -117,9 +117,10 @@ def make_order_before_16(values):
     values['location_src_id'] = (kind.default_location_src_id or kind.warehouse_id.lot_stock_id).id
     values['location_dest_id'] = (kind.default_location_dest_id or kind.warehouse_id.lot_stock_id).id
     order = env['mrp.production'].create(values)
-    env['stock.move'].create(order._get_moves_raw_values())
     env['stock.move'].create(order._get_moves_finished_values())
-    order._create_workorder()
+    if order.bom_id:
+        env['stock.move'].create(order._get_moves_raw_values())
+        order._create_workorder()
     return order
 
 
