@@ -42,8 +42,8 @@ func readKnown(t *testing.T) []known {
 	return all
 }
 
-// unknownNames are those in code that a version has in no model, though another version has.
-func unknownNames(all []known, major int, code string) []string {
+// namesOfOthers are those in code that a version has in no model, though another version has.
+func namesOfOthers(all []known, major int, code string) []string {
 	has, knows := map[string]bool{}, map[string]bool{}
 	for _, k := range all {
 		if !k.elsewhere {
@@ -64,12 +64,12 @@ func TestActionsNameOnlyWhatTheirVersionHas(t *testing.T) {
 	all := readKnown(t)
 	for major := firstApplied; major <= lastRun; major++ {
 		for _, a := range ActionsFor(major) {
-			if unknown := unknownNames(all, major, a.Code); len(unknown) > 0 {
+			if unknown := namesOfOthers(all, major, a.Code); len(unknown) > 0 {
 				t.Errorf("Odoo %d has no %v, which %q names", major, unknown, a.Name)
 			}
 		}
 	}
-	if got := unknownNames(all, 16, "line.write({'picked': True})"); len(got) != 1 {
+	if got := namesOfOthers(all, 16, "line.write({'picked': True})"); len(got) != 1 {
 		t.Errorf("picked, which Odoo 16 does not have, is not noticed: %v", got)
 	}
 }

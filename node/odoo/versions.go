@@ -63,7 +63,7 @@ var differences = []difference{
 	{17, "what is done, of a line of any unit", regexp.MustCompile(`\bline\.quantity_product_uom\b`), `done_of(line)`},
 	{17, "what is done, of a move", regexp.MustCompile(`\b(line|done)\.quantity\b`), `$1.quantity_done`},
 	{17, "nothing is done yet", regexp.MustCompile(`open_moves\.write\(\{'picked': False\}\)`), `open_moves.move_line_ids.write({'qty_done': 0.0})`},
-	{17, "done is what has a quantity", regexp.MustCompile(`\n    line\.write\(\{'picked': True\}\)`), ``},
+	{17, "done is what has a quantity", regexp.MustCompile(`\n +line\.write\(\{'picked': True\}\)`), ``},
 	{17, "done is what has a quantity, made", regexp.MustCompile(`, 'picked': True`), ``},
 	{17, "done is what has a quantity, read", regexp.MustCompile(`\.picked\b`), `.quantity_done`},
 	{17, "the move of a scrap", regexp.MustCompile(`record\.move_ids\.mapped\('state'\)`), `record.move_id.mapped('state')`},

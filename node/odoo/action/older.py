@@ -97,6 +97,11 @@ def done_of(line):
     return line.product_uom_id._compute_quantity(line.qty_done, line.product_id.uom_id, rounding_method='HALF-UP')
 
 
+def reserved_for_before_17(line, product, lot, source, quantity):
+    """What is reserved is not yet what is done: it is always said anew."""
+    return False
+
+
 def take_free_before_17(line, wanted, source, lot):
     free = env['stock.quant']._get_available_quantity(line.product_id, source, lot_id=lot, strict=False)
     taken = line._update_reserved_quantity(wanted, free, source, lot_id=lot, strict=False)
