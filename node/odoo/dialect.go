@@ -34,6 +34,7 @@ var renamings = []renaming{
 	{17, "stock.move.line", "quantity", "qty_done", nil},
 	{17, "stock.move.line", "quantity_product_uom", "qty_done", nil}, // of a line's own unit: see Reader
 	{17, "stock.move.line", "move_id.picked", "qty_done", nil},
+	{17, "stock.move", "scrap_id", "scrap_ids", nil},
 
 	{16, "account.move.line", "analytic_distribution", "", nil},
 }
