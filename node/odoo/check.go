@@ -50,6 +50,7 @@ var needs = []struct {
 	{"purchase.order", "create", "Purchase", "PurchaseOrderIssued, GoodsReceived"},
 	{"sale.order", "write", "Sales", "ShipmentConfirmed of sales orders"},
 	{"account.move", "create", "Invoicing", "PostingPrepared"},
+	{"account.analytic.plan", "read", "Invoicing", "capture and reconciliation of financial dimensions"},
 	{"maintenance.request", "create", "Maintenance", "MaintenanceRequested"},
 }
 

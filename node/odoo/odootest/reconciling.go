@@ -70,7 +70,8 @@ func (o *office) differences(sites map[string]odoo.Site) map[string]reconcile.Di
 	o.t.Helper()
 	cfg := o.target.Config()
 	cfg.Sites, cfg.Units = sites, o.units
-	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: o, Odoo: odoo.NewReader(o.client), Caller: o.client}
+	client := o.target.AsConnector().Open(o.t) // as the node does: nobody else needs the rights
+	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: o, Odoo: odoo.NewReader(client), Caller: client}
 	report, err := r.Run(o.t.Context())
 	if err != nil {
 		o.t.Fatal(err)

@@ -159,7 +159,7 @@ func reconciliationTakesTheLastWord(t *testing.T, target Target) {
 // captured has Odoo tell of an item as it is.
 func (o *office) captured(item string) {
 	o.t.Helper()
-	things, err := capture.MasterData(o.t.Context(), o.target.Config(), "hq", o.client)
+	things, err := capture.MasterData(o.t.Context(), o.target.Config(), "hq", o.target.AsConnector().Open(o.t))
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func (p *plant) side(code string) side {
 // inTransit is the location between warehouses of the company.
 func (p *plant) inTransit() int64 {
 	p.t.Helper()
-	found := id(p.archived("stock.location", append(where("usage", "transit"), []any{"company_id", "!=", false}), "id")["id"])
+	found := id(p.archived("stock.location", where("usage", "transit", "company_id", 1), "id")["id"])
 	if err := p.client.Write(p.t.Context(), "stock.location", []int64{found}, map[string]any{"active": true}); err != nil {
 		p.t.Fatal(err)
 	}

@@ -64,6 +64,14 @@ func (t Target) Config() odoo.Config {
 	return c
 }
 
+// AsConnector is the target for the user that applies.
+func (t Target) AsConnector() Target {
+	if t.Connector != "" {
+		t.Key, t.Login = t.Connector, odoo.ConnectorLogin
+	}
+	return t
+}
+
 // Open returns a client of the target. It is closed after the test.
 func (t Target) Open(test testing.TB) *odoo.Client {
 	test.Helper()
