@@ -32,7 +32,7 @@ func load(t *testing.T, text string) (config.Config, string, error) {
 func TestDefaultsFillWhatIsOmitted(t *testing.T) {
 	c, path, err := load(t, valid+`
 adapters: [{name: mes, kind: file, dir: inbox, mapping: /etc/mapping.yaml}]
-odoo: {url: "https://odoo.example", database: prod, api_key_file: odoo.key}
+odoo: {url: "https://odoo.example", database: prod, api_key_file: odoo.key, reconcile: {schedule: "0 5 * * *"}}
 telemetry: {otlp_endpoint: "http://127.0.0.1:4317"}
 `)
 	if err != nil {
@@ -42,7 +42,7 @@ telemetry: {otlp_endpoint: "http://127.0.0.1:4317"}
 	if c.DataDir != filepath.Join(folder, "data") || c.TLS.Key != filepath.Join(folder, "plant-a.key") || c.Adapters[0].Mapping != "/etc/mapping.yaml" {
 		t.Errorf("paths of %+v", c)
 	}
-	if c.Adapters[0].Pattern != "*.csv" || c.Adapters[0].SettleSeconds != 1 || c.Telemetry.SampleRatio != 1 || c.Odoo.Concurrency != odoo.DefaultConcurrency || c.Odoo.APIKeyFile != filepath.Join(folder, "odoo.key") {
+	if c.Adapters[0].Pattern != "*.csv" || c.Adapters[0].SettleSeconds != 1 || c.Telemetry.SampleRatio != 1 || c.Odoo.Concurrency != odoo.DefaultConcurrency || c.Odoo.Reconcile.MaxEvents != odoo.DefaultMaxEvents || c.Odoo.APIKeyFile != filepath.Join(folder, "odoo.key") {
 		t.Errorf("defaults of %+v, odoo %+v", c, c.Odoo)
 	}
 	if len(c.Export) != 1 || c.Export[0].To[0] != "*" {

@@ -84,7 +84,7 @@ type Config struct {
 	Capture *Capture `yaml:"capture,omitempty"`
 
 	// Reconcile says how the mesh is compared with Odoo.
-	Reconcile Reconcile `yaml:"reconcile,omitempty"`
+	Reconcile Reconcile `yaml:"reconcile"`
 
 	// Windows say which events are collected, and applied together at certain times. All others are applied as they come.
 	Windows []Window `yaml:"windows,omitempty"`
@@ -98,6 +98,7 @@ func Default() Config {
 		Code:        CodeAuto,
 		Concurrency: DefaultConcurrency, Batch: DefaultBatch, Quarantine: DefaultQuarantine,
 		CreateMissing: []string{CreateOrders, CreateLots},
+		Reconcile:     Reconcile{MaxEvents: DefaultMaxEvents},
 	}
 }
 

@@ -19,12 +19,12 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	}
 	c := valid()
 	c.URL, c.Database, c.APIKeyEnv, c.Concurrency, c.Batch, c.Quarantine = "odoo", "", "KEY", 0, 501, " "
-	c.API, c.Provision = "xmlrpc", "sometimes"
+	c.API, c.Provision, c.Reconcile.MaxEvents = "xmlrpc", "sometimes", 0
 	c.CreateMissing, c.Sites = []string{"orders", "planets"}, map[string]Site{"plant-a": {}}
 	err := c.Validate()
 	for _, says := range []string{
 		`odoo.url "odoo"`, "odoo.database", `odoo.api "xmlrpc"`, `odoo.provision "sometimes"`, "exactly one of api_key", "odoo.concurrency 0", "odoo.batch 501", "odoo.quarantine_location",
-		`odoo.create_missing[1] "planets"`, "odoo.sites.plant-a.warehouse",
+		`odoo.create_missing[1] "planets"`, "odoo.sites.plant-a.warehouse", "odoo.reconcile.max_events 0",
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v does not mention %s", err, says)

@@ -16,7 +16,12 @@ type Reconcile struct {
 	Tolerance map[string]string `yaml:"tolerance,omitempty"`
 	// Approve is up to which quantity a correction of stock is approved by itself, by the code of its unit, in comparisons by schedule.
 	Approve map[string]string `yaml:"approve,omitempty"`
+	// MaxEvents bounds the memory of a comparison, which holds all events that have an effect in Odoo: about 1.5 kB each. With more, nothing is compared.
+	MaxEvents int `yaml:"max_events"`
 }
+
+// DefaultMaxEvents is that of [Reconcile]: some 750 MB while a comparison runs.
+const DefaultMaxEvents = 500_000
 
 // Tolerances are the decimals of Tolerance.
 func (r Reconcile) Tolerances() map[string]*apd.Decimal { return decimals(r.Tolerance) }
@@ -35,6 +40,9 @@ func decimals(texts map[string]string) map[string]*apd.Decimal {
 }
 
 func (r Reconcile) validate(fault func(format string, args ...any)) {
+	if r.MaxEvents < 1 {
+		fault("odoo.reconcile.max_events %d: must be 1 or more", r.MaxEvents)
+	}
 	for name, texts := range map[string]map[string]string{"tolerance": r.Tolerance, "approve": r.Approve} {
 		for _, code := range slices.Sorted(maps.Keys(texts)) {
 			if _, ok := tolerance(texts[code]); !ok {

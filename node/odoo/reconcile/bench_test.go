@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,7 +49,7 @@ func (h history) Events(_ context.Context, name plantmesh.StreamName, _ time.Tim
 	}
 }
 
-func (h history) tell(b *testing.B, payload proto.Message) {
+func (h history) tell(b testing.TB, payload proto.Message) {
 	n := 0
 	for _, events := range h {
 		n += len(events)
@@ -63,6 +64,25 @@ func (h history) tell(b *testing.B, payload proto.Message) {
 	}
 	name := plantmesh.StreamOf("plant-a", kind.Domain)
 	h[name] = append(h[name], &eventv1.RecordedEvent{Site: "plant-a", Offset: uint64(len(h[name]) + 1), Event: e, RecordedTime: timestamppb.New(time.Unix(int64(n), 0))})
+}
+
+func TestMoreEventsThanMemoryIsGivenForAreNotCompared(t *testing.T) {
+	server := httptest.NewServer(sandbox.New("mesh", "key"))
+	defer server.Close()
+	client, err := odoo.NewClient(server.URL, "mesh", "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	h, cfg := history{}, odoo.Default()
+	for n := range 4 {
+		h.tell(t, &manufacturingv1.ItemChanged{ItemId: fmt.Sprint("IT-", n), Name: "Item", Kind: manufacturingv1.ItemKind_ITEM_KIND_STOCKED, Unit: "C62"})
+	}
+	cfg.Reconcile.MaxEvents = 3
+	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: h, Odoo: odoo.NewReader(client), Caller: client}
+	if _, err := r.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "more than 3 events have an effect in Odoo: raise odoo.reconcile.max_events") {
+		t.Errorf("compared: %v", err)
+	}
 }
 
 // A history of 50,000 events about 5,000 items and 20,000 orders, and an Odoo that has the same.

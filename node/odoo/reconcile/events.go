@@ -82,6 +82,9 @@ func (r *Reconciliation) read(ctx context.Context) (*history, error) {
 			if !ok {
 				continue
 			}
+			if most := r.Config.Reconcile.MaxEvents; len(h.entries)+len(waiting) == most {
+				return nil, fmt.Errorf("more than %d events have an effect in Odoo: raise odoo.reconcile.max_events, at about 1.5 kB of memory each", most)
+			}
 			offset, subject := plantmesh.Offset(item.Event.GetOffset()), item.Event.GetEvent().GetSubject()
 			if e.discarded = discarded[e.key]; e.discarded || e.captured {
 				h.entries = append(h.entries, e)
