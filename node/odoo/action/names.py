@@ -32,7 +32,7 @@ def company_of(event):
     """The company of the event's site: the one that it is mapped to, or that of its warehouse; none if there is no warehouse."""
     name, code = event.get('company'), event.get('warehouse')
     if not name:
-        return everywhere['stock.warehouse'].search([('code', '=', code)] if code else [], limit=1).company_id
+        return everywhere['stock.warehouse'].search([('code', '=', code)] if code else [], order='id', limit=1).company_id
     found = everywhere['res.company'].search([('id', '=', int(name))] if name.isdigit() else [('name', '=', name)], limit=2)
     if len(found) != 1:
         raise UserError("Company %s is not in Odoo, or several are called so, or plantmesh may not work in it: map site %s to another one." % (name, event['site']))
@@ -41,7 +41,7 @@ def company_of(event):
 
 def warehouse(event):
     code = event.get('warehouse')
-    found = env['stock.warehouse'].search([('code', '=', code)] if code else [], limit=1)
+    found = env['stock.warehouse'].search([('code', '=', code)] if code else [], order='id', limit=1)
     if not found:
         raise UserError("Warehouse %s is not in Odoo: create it, or map site %s to another one." % (code or '(any)', event['site']))
     return found

@@ -3,7 +3,7 @@
 def other_warehouse(event):
     # Of any company: a transfer to one of another company is refused with both names.
     there = at_site({'company': event.get('other_company'), 'warehouse': event.get('other'), 'site': event['site']})
-    found = there['stock.warehouse'].search([('code', '=', event['other'])] if event.get('other') else [], limit=1)
+    found = there['stock.warehouse'].search([('code', '=', event['other'])] if event.get('other') else [], order='id', limit=1)
     if not found:
         raise UserError("Warehouse %s is not in Odoo: create it, or map its site to another one." % event.get('other'))
     return found
