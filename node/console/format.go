@@ -11,7 +11,7 @@ import (
 
 // formats are what the templates write values with.
 var formats = template.FuncMap{
-	"when": when, "ago": ago, "enum": enum, "count": count, "number": number, "pageOf": pageOf, "short": shortType, "size": size, "lag": lag, "capital": capital,
+	"when": when, "ago": ago, "enum": enum, "count": count, "number": number, "pageOf": pageOf, "short": shortType, "size": size, "lag": lag, "capital": capital, "words": words,
 }
 
 // moment is a time for people and for machines.
@@ -98,6 +98,9 @@ func size(bytes uint64) string {
 
 // shortType is a type without its package.
 func shortType(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+// words is a name for people, such as `work center` for `work_center`.
+func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
 // capital begins a text with a capital letter.
 func capital(text string) string {

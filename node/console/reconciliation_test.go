@@ -55,7 +55,7 @@ func TestReconciliationIsFilteredByKindAndSite(t *testing.T) {
 			t.Errorf("%s: found %q, want %q", query, got, want)
 		}
 	}
-	o.shows("/reconciliation?kind=order", `<option selected>order</option>`, `href="/reconciliation.csv?kind=order"`, "1 of 3 differences.")
+	o.shows("/reconciliation?kind=order", `<option value="order" selected>order</option>`, `href="/reconciliation.csv?kind=order"`, "1 of 3 differences.")
 	o.shows("/reconciliation?kind=item&site=plant-a", "No difference of this kind and site")
 }
 
