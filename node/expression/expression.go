@@ -1,4 +1,3 @@
-// Package expression compiles the CEL expressions of configurations.
 package expression
 
 import (

@@ -41,6 +41,7 @@ type Status struct {
 	ServerVersion string // empty until it answered
 	Problem       string // what keeps the applier from working; empty if nothing
 	Calls         uint64 // that applied events
+	Waiting       int    // events that wait for a call
 	Splits        uint64 // calls whose events had to be applied in two halves, since one of them was refused
 }
 
@@ -292,6 +293,6 @@ func (a *Applier) Status() Status {
 	defer a.mu.Unlock()
 	return Status{
 		URL: a.cfg.URL, Database: a.cfg.Database, ServerVersion: a.version, Problem: a.problem,
-		Calls: a.calls.Load(), Splits: a.splits.Load(),
+		Calls: a.calls.Load(), Waiting: a.batcher.queued(), Splits: a.splits.Load(),
 	}
 }

@@ -165,6 +165,13 @@ func (b *batcher) collides(j *job) bool {
 	return slices.ContainsFunc(j.keys, func(key string) bool { return b.held[key] > 0 })
 }
 
+// queued is how many jobs are in no call yet.
+func (b *batcher) queued() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting)
+}
+
 // withdraw takes a job back that is in no call yet.
 func (b *batcher) withdraw(j *job) bool {
 	b.mu.Lock()
