@@ -6,8 +6,6 @@ import (
 	"math/bits"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -44,12 +42,8 @@ type gathering struct {
 
 func newGathering(t *testing.T, target Target, batch int) *gathering {
 	t.Helper()
-	upstream, err := url.Parse(target.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	g := &gathering{plant: newPlant(t, target)}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host }}
+	proxy := forward(t, target)
 	line := httptest.NewServer(markActions(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get(runsAction) != "" {
 			if wait := g.next.Swap(nil); wait != nil {

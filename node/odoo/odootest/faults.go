@@ -51,15 +51,21 @@ var faults = []broken{
 	{"the connection is reset after Odoo has committed", true, reset},
 }
 
-// faultyLine is a proxy before a target that breaks requests which have the code run, one fault after the other, once it is armed.
-func faultyLine(t *testing.T, target Target) (server *httptest.Server, arm func(list ...broken), left func() int) {
+// forward is a proxy before a target that passes everything on.
+func forward(t *testing.T, target Target) *httputil.ReverseProxy {
+	t.Helper()
 	upstream, err := url.Parse(target.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host }}
+}
+
+// faultyLine is a proxy before a target that breaks requests which have the code run, one fault after the other, once it is armed.
+func faultyLine(t *testing.T, target Target) (server *httptest.Server, arm func(list ...broken), left func() int) {
 	var mu sync.Mutex
 	var waiting []broken
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host }}
+	proxy := forward(t, target)
 	server = httptest.NewServer(markActions(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var fault *broken
 		mu.Lock()
@@ -116,14 +122,10 @@ func passingFaults(t *testing.T, target Target) {
 
 // revokedKey: a key that ends while events are applied blocks and parks nothing; with a key that works it goes on.
 func revokedKey(t *testing.T, target Target) {
-	upstream, err := url.Parse(target.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := newPlant(t, target)
 	var revoked atomic.Bool
 	const unknown = "0000000000000000000000000000000000000000"
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host }}
+	proxy := forward(t, target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if revoked.Load() {
 			swapKey(r, p.key(), unknown)

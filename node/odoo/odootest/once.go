@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,21 +88,15 @@ func concurrentCopies(t *testing.T, target Target) {
 
 // lostReply puts a proxy between that swallows the reply of the first call with an event that it sees succeed.
 func lostReply(t *testing.T, target Target) {
-	upstream, err := url.Parse(target.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var armed, lost atomic.Bool
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host },
-		ModifyResponse: func(r *http.Response) error {
-			if armed.Load() && r.StatusCode == http.StatusOK && r.Request.Header.Get(runsAction) != "" && lost.CompareAndSwap(false, true) {
-				return errors.New("the line is cut")
-			}
-			return nil
-		},
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	proxy := forward(t, target)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if armed.Load() && r.StatusCode == http.StatusOK && r.Request.Header.Get(runsAction) != "" && lost.CompareAndSwap(false, true) {
+			return errors.New("the line is cut")
+		}
+		return nil
 	}
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	server := httptest.NewServer(markActions(proxy))
 	defer server.Close()
 	p := newPlant(t, target)
@@ -115,7 +107,7 @@ func lostReply(t *testing.T, target Target) {
 	}
 	armed.Store(true)
 	d := p.record(p.setup(p.name("WO")))
-	err = a.Handle(t.Context(), d)
+	err := a.Handle(t.Context(), d)
 	var park *consumer.ParkError
 	if err == nil || errors.As(err, &park) || errors.Is(err, consumer.ErrBlocked) || errors.Is(err, consumer.ErrDuplicate) || !lost.Load() {
 		t.Fatalf("first attempt: %v, want a passing fault", err)
