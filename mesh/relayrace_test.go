@@ -88,11 +88,8 @@ func TestNewReplicaMovesToAnotherSourceWhenTheFirstStalls(t *testing.T) {
 		sites["r2"].holds(a, a.stream())
 		pass(time.Minute)
 		c := w.add("c", mesh.Config{Peers: []string{meshtest.Address("r1"), meshtest.Address("r2")}, Subscriptions: everything}).start()
-		began := time.Now()
-		waitFor(t, c, func() bool { head, err := c.running.log.Head(a.stream()); return err == nil && head.Offset == 20 })
-		if took := time.Since(began); took > 3*time.Second {
-			t.Errorf("it took %s", took)
-		}
+		// What a new connection begins with keeps it busy for a second or two. The source is quiet from then on.
+		c.holdsWithin(a, a.stream(), 10*time.Second)
 	})
 }
 

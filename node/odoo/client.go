@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -27,6 +28,9 @@ const (
 	idleConnections = 64
 	idleTimeout     = 90 * time.Second
 )
+
+// errReply is a reply that came whole and cannot be read: unlike a lost one, it will be the same the next time.
+var errReply = errors.New("the reply is not what was asked for")
 
 var tracer = otel.Tracer("github.com/plantmesh/plantmesh/node/odoo")
 
@@ -104,7 +108,7 @@ func (c *Client) call(ctx context.Context, model, method string, args Args, out 
 	decoder := json.NewDecoder(bytes.NewReader(result))
 	decoder.UseNumber() // a quantity must not become a float on its way
 	if err := decoder.Decode(out); err != nil {
-		return fmt.Errorf("%s/%s: the reply is not what was asked for: %w", model, method, err)
+		return fmt.Errorf("%s/%s: %w: %w", model, method, errReply, err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func Repeat(ctx context.Context, read func() error) error {
 	for try := 1; ; try++ {
 		err := read()
 		var answered *Error
-		if err == nil || try == readTries || errors.As(err, &answered) && answered.Class != Transient {
+		if err == nil || try == readTries || errors.Is(err, errReply) || errors.As(err, &answered) && answered.Class != Transient {
 			return err
 		}
 		timer := time.NewTimer(pause)

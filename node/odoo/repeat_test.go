@@ -3,6 +3,9 @@ package odoo_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -31,5 +34,23 @@ func TestReadsAreRepeatedIfWhatFailedPasses(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestReadIsNotRepeatedIfItsReplyCameAndMakesNoSense(t *testing.T) {
+	var calls atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		_, _ = w.Write([]byte(`{"id": 1}`))
+	}))
+	defer server.Close()
+	client, err := odoo.NewClient(server.URL, "mesh", "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	_, err = odoo.NewReader(client).Orders(t.Context())
+	if n := calls.Load(); n != 1 || err == nil || !strings.Contains(err.Error(), "not what was asked for") {
+		t.Errorf("%d calls, %v", n, err)
 	}
 }
