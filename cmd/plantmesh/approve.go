@@ -27,8 +27,8 @@ any more is refused. Each approval is an event, CorrectionApproved, which the no
 nothing of what the plant has.`,
 		Example: "  plantmesh odoo approve correction-6f1f0a93c2d4e5b7 --by 'J. Doe' --reason 'booked twice by hand'",
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return compare(cmd, &f.connection, func(r reconcile.Report, client *plantmesh.Client, site plantmesh.SiteID) error {
-				return f.approve(cmd.Context(), cmd.OutOrStdout(), ids, r, client, site)
+			return compare(cmd, &f.connection, func(r reconcile.Report, to facing) error {
+				return f.approve(cmd.Context(), cmd.OutOrStdout(), ids, r, to.client, to.site)
 			})
 		},
 	}

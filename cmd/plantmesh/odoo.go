@@ -17,24 +17,12 @@ import (
 func newOdoo() *cobra.Command {
 	group := &cobra.Command{
 		Use:   "odoo",
-		Short: "Set Odoo up for a node, and check that all is there",
-		Long: `Set Odoo up for a node that faces it, check that all is there, and take it back. The node itself need not run. docs/odoo.md says what is
-made in Odoo, and what it is for.`,
+		Short: "Set Odoo up for a node, check it, and compare the two",
+		Long: `Set Odoo up for a node that faces it, check that all is there, and take it back: for these the node itself need not run. Compare what the mesh
+says with what Odoo has. docs/odoo.md says what is made in Odoo, and what it is for.`,
 	}
 	group.AddCommand(newOdooProvision(), newOdooCheck(), newOdooAddon(), newOdooTotals(), newOdooReconcile(), newOdooApprove())
 	return group
-}
-
-// odooConfig is the part of a configuration that says which Odoo.
-func odooConfig(path string) (odoo.Config, error) {
-	cfg, err := loadConfig(path)
-	if err != nil {
-		return odoo.Config{}, err
-	}
-	if cfg.Odoo == nil {
-		return odoo.Config{}, errors.New("the configuration has no section odoo: run this with that of the node that faces Odoo")
-	}
-	return *cfg.Odoo, nil
 }
 
 // provisioning is what the flags of odoo provision say.

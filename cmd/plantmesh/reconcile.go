@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/odoo/reconcile"
 )
@@ -40,38 +39,22 @@ Exit status 1 if something differs, or if old events that are needed are not hel
 	return cmd
 }
 
-// compare compares the mesh with Odoo, and hands over the result with a client of the node.
-func compare(cmd *cobra.Command, c *connection, use func(reconcile.Report, *plantmesh.Client, plantmesh.SiteID) error) error {
-	cfg, err := loadConfig(c.config)
-	if err != nil {
-		return err
-	}
-	if cfg.Odoo == nil {
-		return &usageError{err: errors.New("the configuration has no section odoo: run this with that of the node that faces Odoo"), help: cmd.CommandPath()}
-	}
-	erp, err := odoo.NewCaptureClient(*cfg.Odoo)
-	if err != nil {
-		return err
-	}
-	defer erp.Close()
-	client, err := c.dial(cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }()
-	site := plantmesh.SiteID(cfg.Site)
-	r := reconcile.Reconciliation{
-		Site: site, Config: *cfg.Odoo, Node: &odooNode{client: client, site: site}, Odoo: odoo.NewReader(erp), Caller: erp, Tolerance: cfg.Odoo.Reconcile.Tolerances(),
-	}
-	report, err := r.Run(cmd.Context())
-	if err != nil {
-		return c.explain(err)
-	}
-	return use(report, client, site)
+// compare compares the mesh with Odoo, and hands over the result with the two.
+func compare(cmd *cobra.Command, c *connection, use func(reconcile.Report, facing) error) error {
+	return c.facing(cmd, func(to facing) error {
+		r := reconcile.Reconciliation{
+			Site: to.site, Config: to.config, Node: to.node, Odoo: odoo.NewReader(to.erp), Caller: to.erp, Tolerance: to.config.Reconcile.Tolerances(),
+		}
+		report, err := r.Run(cmd.Context())
+		if err != nil {
+			return c.explain(err)
+		}
+		return use(report, to)
+	})
 }
 
 func (f *reconciling) run(cmd *cobra.Command, _ []string) error {
-	return compare(cmd, &f.connection, func(r reconcile.Report, _ *plantmesh.Client, _ plantmesh.SiteID) error { return f.show(cmd, r) })
+	return compare(cmd, &f.connection, func(r reconcile.Report, _ facing) error { return f.show(cmd, r) })
 }
 
 func (f *reconciling) show(cmd *cobra.Command, report reconcile.Report) error {

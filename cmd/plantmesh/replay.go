@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,8 +11,6 @@ import (
 	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/node/odoo"
 	"github.com/plantmesh/plantmesh/node/odoo/replay"
-	adminv1 "github.com/plantmesh/plantmesh/proto/plantmesh/admin/v1"
-	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
 func newReplay() *cobra.Command {
@@ -71,27 +67,17 @@ func (f *replaying) run(cmd *cobra.Command, args []string) error {
 		}
 		v.Streams = append(v.Streams, stream)
 	}
-	cfg, err := loadConfig(f.config)
-	if err != nil {
-		return err
-	}
-	if cfg.Odoo == nil {
-		return &usageError{err: errors.New("the configuration has no section odoo: run this with that of the node that faces Odoo"), help: cmd.CommandPath()}
-	}
-	erp, err := odoo.NewCaptureClient(*cfg.Odoo)
-	if err != nil {
-		return err
-	}
-	defer erp.Close()
-	client, err := f.dial(cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }()
-	v.Node, v.Journal = &odooNode{client: client, site: plantmesh.SiteID(cfg.Site)}, odoo.NewReader(erp)
-	v.HasEffect = func(stream plantmesh.StreamName, i replay.Item) bool {
-		return cfg.Odoo.HasEffect(plantmesh.SiteID(cfg.Site), stream, i.Incarnation, i.Event)
-	}
+	return f.facing(cmd, func(to facing) error {
+		v.Node, v.Journal = to.node, odoo.NewReader(to.erp)
+		v.HasEffect = func(stream plantmesh.StreamName, i replay.Item) bool {
+			return to.config.HasEffect(to.site, stream, i.Incarnation, i.Event)
+		}
+		return f.validate(cmd, v)
+	})
+}
+
+// validate prints what became of the events.
+func (f *replaying) validate(cmd *cobra.Command, v replay.Validation) error {
 	report, err := v.Run(cmd.Context())
 	if err != nil {
 		return f.explain(err)
@@ -140,111 +126,4 @@ func printReplay(w io.Writer, r replay.Report, asJSON bool) error {
 		fmt.Fprintln(w, "valid: every event is applied once and in order, parked, discarded or queued")
 	}
 	return nil
-}
-
-// odooNode asks the node that faces Odoo.
-type odooNode struct {
-	client *plantmesh.Client
-	site   plantmesh.SiteID
-	parked map[parkedSubject]plantmesh.Offset // as they were when the positions were; nil: there are too many, each is asked for
-}
-
-type parkedSubject struct {
-	stream  plantmesh.StreamName
-	subject string
-}
-
-func (n *odooNode) Positions(ctx context.Context) (map[plantmesh.StreamName]plantmesh.Offset, error) {
-	status, err := n.client.Admin().GetStatus(ctx, &adminv1.GetStatusRequest{})
-	if err != nil {
-		return nil, err
-	}
-	if status.GetOdoo() == nil {
-		return nil, errors.New("the node faces no Odoo: restart it with the section odoo of its configuration")
-	}
-	positions := map[plantmesh.StreamName]plantmesh.Offset{}
-	for _, p := range status.GetOdoo().GetPositions() {
-		positions[plantmesh.StreamName(p.GetStream())] = plantmesh.Offset(p.GetOffset())
-	}
-	list, err := n.client.Admin().ListParked(ctx, &adminv1.ListParkedRequest{Consumer: "odoo"})
-	if err != nil {
-		return nil, err
-	}
-	n.parked = nil
-	if list.GetTotalParked() == uint64(len(list.GetParked())) {
-		n.parked = map[parkedSubject]plantmesh.Offset{}
-		for _, p := range list.GetParked() {
-			n.parked[parkedSubject{plantmesh.StreamName(p.GetStream()), p.GetSubject()}] = plantmesh.Offset(p.GetOffset())
-		}
-	}
-	return positions, nil
-}
-
-// Parked answers from the list that was read behind the positions, and asks for one subject alone only where that list is not the whole.
-func (n *odooNode) Parked(ctx context.Context, stream plantmesh.StreamName, subject string) (plantmesh.Offset, error) {
-	if n.parked != nil {
-		return n.parked[parkedSubject{stream, subject}], nil
-	}
-	answer, err := n.client.Admin().GetParked(ctx, &adminv1.GetParkedRequest{Consumer: "odoo", Stream: string(stream), Subject: subject})
-	if errors.Is(plantmesh.FromStatus(err), plantmesh.ErrInvalidRequest) { // it is not
-		return 0, nil
-	}
-	return plantmesh.Offset(answer.GetParked().GetOffset()), err
-}
-
-// Discarded reads the site's own stream of outcomes.
-func (n *odooNode) Discarded(ctx context.Context) (map[string]bool, error) {
-	from := plantmesh.From{
-		Stream: plantmesh.StreamOf(n.site, odoo.OutcomeDomain), UntilHead: true, OnJump: func(plantmesh.Jump) error { return nil },
-		Types: []string{string((&manufacturingv1.ErpRejected{}).ProtoReflect().Descriptor().FullName())},
-	}
-	gone := map[string]bool{}
-	for d, err := range n.client.Subscribe(ctx, from) {
-		if errors.Is(err, plantmesh.ErrUnknownStream) {
-			return gone, nil // nothing came of any event yet
-		}
-		if err != nil {
-			return nil, err
-		}
-		payload, err := plantmesh.Payload(d.Event.GetEvent())
-		if err != nil {
-			return nil, err
-		}
-		if rejected, ok := payload.(*manufacturingv1.ErpRejected); ok && rejected.GetDiscarded() {
-			gone[odoo.EventKey(rejected.GetEventSource(), rejected.GetEventId())] = true
-		}
-	}
-	return gone, nil
-}
-
-func (n *odooNode) Events(ctx context.Context, stream plantmesh.StreamName, since time.Time) iter.Seq2[replay.Item, error] {
-	return func(yield func(replay.Item, error) bool) {
-		var jumped []replay.Item
-		from := plantmesh.From{Stream: stream, Time: since, UntilHead: true, OnJump: func(j plantmesh.Jump) error {
-			if j.Incarnation == j.To && j.ToAfter > j.After {
-				jumped = append(jumped, replay.Item{Incarnation: j.To, First: j.After + 1, Last: j.ToAfter})
-			}
-			return nil
-		}}
-		for d, err := range n.client.Subscribe(ctx, from) {
-			for _, item := range jumped {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			jumped = nil
-			if err != nil {
-				yield(replay.Item{}, err)
-				return
-			}
-			if !yield(replay.Item{Incarnation: d.Incarnation, Event: d.Event}, nil) {
-				return
-			}
-		}
-		for _, item := range jumped {
-			if !yield(item, nil) {
-				return
-			}
-		}
-	}
 }

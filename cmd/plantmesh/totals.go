@@ -33,35 +33,24 @@ Exit status 1 if the two do not agree.`,
 			if _, err := time.Parse("2006-01", month); err != nil {
 				return &usageError{err: fmt.Errorf("--month %q: give a month such as 2026-11", month), help: cmd.CommandPath()}
 			}
-			cfg, err := odooConfig(c.config)
-			if err != nil {
-				return err
-			}
-			erp, err := odoo.NewCaptureClient(cfg)
-			if err != nil {
-				return err
-			}
-			defer erp.Close()
-			client, err := c.dial(cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			defer func() { _ = client.Close() }()
-			positions, err := (&odooNode{client: client}).Positions(cmd.Context())
-			if err != nil {
-				return c.explain(err)
-			}
-			report, err := totals.Month(cmd.Context(), cfg, month, eventsOf(cmd.Context(), client, slices.Sorted(maps.Keys(positions)), totals.Types()), odoo.NewReader(erp))
-			if err != nil {
-				return c.explain(err)
-			}
-			if err := printTotals(cmd.OutOrStdout(), report, asJSON); err != nil {
-				return err
-			}
-			if !report.Agree {
-				return errors.New("the books and the events of this month do not agree")
-			}
-			return nil
+			return c.facing(cmd, func(to facing) error {
+				positions, err := to.node.Positions(cmd.Context())
+				if err != nil {
+					return c.explain(err)
+				}
+				events := eventsOf(cmd.Context(), to.client, slices.Sorted(maps.Keys(positions)), totals.Types())
+				report, err := totals.Month(cmd.Context(), to.config, month, events, odoo.NewReader(to.erp))
+				if err != nil {
+					return c.explain(err)
+				}
+				if err := printTotals(cmd.OutOrStdout(), report, asJSON); err != nil {
+					return err
+				}
+				if !report.Agree {
+					return errors.New("the books and the events of this month do not agree")
+				}
+				return nil
+			})
 		},
 	}
 	c.flags(cmd)

@@ -1,6 +1,7 @@
 package odoo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -142,6 +143,56 @@ func bookingLine(raw json.RawMessage) (line BookingLine, move, account int64, er
 		}
 	}
 	return line, row.Move.id, row.Account.id, nil
+}
+
+// DimensionValue is an analytic account, as postings of the mesh name it.
+type DimensionValue struct {
+	Dimension string // what its plan, or the next plan above it, is in the mesh; else the name of the outermost plan
+	Value     string // reference; its name if it has none
+}
+
+// DimensionValues names analytic accounts, archived ones too.
+func (r *Reader) DimensionValues(ctx context.Context, accounts []int64) (map[int64]DimensionValue, error) {
+	type plan struct {
+		dimension, name text
+		above           int64
+	}
+	plans := map[int64]plan{}
+	err := r.pages(ctx, "account.analytic.plan", []any{}, []string{"x_mesh_dimension", "name", "parent_id"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID        int64    `json:"id"`
+			Dimension text     `json:"x_mesh_dimension"`
+			Name      text     `json:"name"`
+			Above     relation `json:"parent_id"`
+		}
+		err := json.Unmarshal(raw, &row)
+		plans[row.ID] = plan{row.Dimension, row.Name, row.Above.id}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	values := map[int64]DimensionValue{}
+	domain := []any{[]any{"id", "in", accounts}, []any{"active", "in", []bool{true, false}}}
+	err = r.pages(ctx, "account.analytic.account", domain, []string{"code", "name", "plan_id"}, func(raw json.RawMessage) error {
+		var row struct {
+			ID   int64    `json:"id"`
+			Code text     `json:"code"`
+			Name text     `json:"name"`
+			Plan relation `json:"plan_id"`
+		}
+		err := json.Unmarshal(raw, &row)
+		at := plans[row.Plan.id]
+		for range plans { // no further up than there are plans
+			if at.dimension != "" || at.above == 0 {
+				break
+			}
+			at = plans[at.above]
+		}
+		values[row.ID] = DimensionValue{string(cmp.Or(at.dimension, at.name)), string(cmp.Or(row.Code, row.Name))}
+		return err
+	})
+	return values, err
 }
 
 // AppliedOfType reads what the journal has of events of one type, oldest first.

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -19,29 +18,9 @@ func (h *office) dimension(id, value string) []*manufacturingv1.FinancialDimensi
 	return all
 }
 
-// accountant gives the person the right to analytic accounts, which Odoo gives to nobody by itself.
-func (h *office) accountant() {
-	h.t.Helper()
-	if h.target.Database == "mesh" {
-		return
-	}
-	var found []row
-	domain := []any{[]any{"module", "=", "analytic"}, []any{"name", "=", "group_analytic_accounting"}}
-	if err := h.person.SearchRead(h.t.Context(), "ir.model.data", domain, []string{"res_id"}, 1, &found); err != nil || len(found) != 1 {
-		h.t.Fatalf("%v: %d groups", err, len(found))
-	}
-	var user struct {
-		UID int64 `json:"uid"`
-	}
-	if err := h.person.Call(h.t.Context(), "res.users", "context_get", odoo.Args{}, &user); err != nil {
-		h.t.Fatal(err)
-	}
-	h.write("res.users", user.UID, map[string]any{"group_ids": []any{[]any{4, whole(found[0]["res_id"]), 0}}})
-}
-
 func TestAnalyticAccountsAreToldAsValuesOfTheirPlan(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *office) {
-		h.accountant()
+		h.target.Accountant(t)
 		if err := h.applier().Prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +68,7 @@ func TestAnalyticAccountsAreToldAsValuesOfTheirPlan(t *testing.T) {
 
 func TestDimensionsOfTheMeshAreNotToldButLaterChangesAre(t *testing.T) {
 	onBoth(t, func(t *testing.T, h *office) {
-		h.accountant()
+		h.target.Accountant(t)
 		a := h.applier()
 		mill := &manufacturingv1.FinancialDimensionChanged{DimensionId: h.name("CC"), DimensionName: h.name("Cost center"), ValueId: "1", Name: "Mill"}
 		shop := &manufacturingv1.FinancialDimensionChanged{DimensionId: h.name("CC"), ValueId: "2", Name: "Shop"}

@@ -26,7 +26,7 @@ type late struct {
 // committed and captured.
 func TestRowsOfEveryKindThatCommitLateAreTold(t *testing.T) {
 	h := newOffice(t, erp.FromEnvironment(t).Provision(t))
-	h.accountant()
+	h.target.Accountant(t)
 	bill := h.bill()
 	lathe := h.create("mrp.workcenter", map[string]any{"name": "Lathe", "code": h.name("L")})[0]
 	step := h.create("mrp.routing.workcenter", map[string]any{"name": "Turn", "bom_id": bill.id, "workcenter_id": lathe, "time_cycle_manual": 1.5})[0]

@@ -15,6 +15,7 @@ import (
 // ledger makes two accounts and a journal of this run's own, and returns their codes.
 func (p *plant) ledger() (debit, credit, journal string) {
 	p.t.Helper()
+	p.target.Accountant(p.t)
 	create := func(model string, values map[string]any) {
 		p.t.Helper()
 		if _, err := p.client.Create(p.t.Context(), model, values); err != nil {
@@ -126,8 +127,32 @@ func monthAgrees(t *testing.T, target Target) {
 	if r := report(); !r.Agree || r.Postings != 2 || r.Booked != 2 || len(r.Rows) != 4 {
 		t.Fatalf("totals %+v", r)
 	}
+	p.department("0815")
+	ofPeople := posting("P4", "3.00")
+	ofPeople.Lines[0].Dimensions = []*manufacturingv1.DimensionShare{{DimensionId: p.name("departments"), ValueId: "0815", Percent: "100"}}
+	published(ofPeople, true)
+	if r := report(); !r.Agree || r.Booked != 3 || len(r.Rows) != 5 {
+		t.Fatalf("with a dimension that people made: %+v", r)
+	}
 	published(posting("P3", "7.00"), false)
 	if r := report(); r.Agree || r.Differ != 1 || r.Findings[0].Posting != p.name("P3") {
 		t.Errorf("with a posting that is not booked: %+v", r)
 	}
+}
+
+// department makes an analytic account as a person does, in a plan within another.
+func (p *plant) department(code string) {
+	p.t.Helper()
+	p.target.Accountant(p.t)
+	create := func(model string, values map[string]any) int64 {
+		p.t.Helper()
+		ids, err := p.client.Create(p.t.Context(), model, values)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return ids[0]
+	}
+	whole := create("account.analytic.plan", map[string]any{"name": p.name("departments")})
+	part := create("account.analytic.plan", map[string]any{"name": "Shops", "parent_id": whole})
+	create("account.analytic.account", map[string]any{"name": "Paint shop", "code": code, "plan_id": part})
 }

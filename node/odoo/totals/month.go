@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/apd/v3"
@@ -18,6 +20,7 @@ import (
 type Books interface {
 	Bookings(ctx context.Context, first, last string) ([]odoo.Booking, error)
 	AppliedOfType(ctx context.Context, name string) ([]odoo.Applied, error)
+	DimensionValues(ctx context.Context, accounts []int64) (map[int64]odoo.DimensionValue, error)
 }
 
 // Types are the events that a month is made of, by full name.
@@ -66,17 +69,11 @@ func Month(ctx context.Context, mapping odoo.Config, month string, events iter.S
 
 // booked are the postings of the books, with dimensions as the mesh names them.
 func booked(ctx context.Context, books Books, first, last string, values map[string]Dimension) (map[string]Posting, error) {
-	applied, err := books.AppliedOfType(ctx, typeDimension)
+	bookings, err := books.Bookings(ctx, first, last)
 	if err != nil {
 		return nil, err
 	}
-	named := map[int64]Dimension{}
-	for _, a := range applied {
-		if d, ok := values[a.Event]; ok {
-			named[a.Record] = d
-		}
-	}
-	bookings, err := books.Bookings(ctx, first, last)
+	named, err := dimensions(ctx, books, bookings, values)
 	if err != nil {
 		return nil, err
 	}
@@ -91,15 +88,50 @@ func booked(ctx context.Context, books Books, first, last string, values map[str
 				line.Debit.Set(l.Amount)
 			}
 			for account, percent := range l.Shares {
-				d, ok := named[account]
-				if !ok {
-					d = Dimension{"analytic account", fmt.Sprint(account)} // made in Odoo
-				}
-				line.Shares[d] = percent
+				line.Shares[named[account]] = percent
 			}
 			p.Lines = append(p.Lines, line)
 		}
 		all[p.ID] = p
 	}
 	return all, nil
+}
+
+// dimensions are the names of the analytic accounts in bookings: those of the events that made them, whatever somebody calls them now, and for what
+// people made those that they have in Odoo.
+func dimensions(ctx context.Context, books Books, bookings []odoo.Booking, values map[string]Dimension) (map[int64]Dimension, error) {
+	applied, err := books.AppliedOfType(ctx, typeDimension)
+	if err != nil {
+		return nil, err
+	}
+	named := map[int64]Dimension{}
+	for _, a := range applied {
+		if d, ok := values[a.Event]; ok {
+			named[a.Record] = d
+		}
+	}
+	others := map[int64]bool{}
+	for _, b := range bookings {
+		for _, l := range b.Lines {
+			for account := range l.Shares {
+				if _, ok := named[account]; !ok {
+					others[account] = true
+				}
+			}
+		}
+	}
+	if len(others) == 0 {
+		return named, nil
+	}
+	made, err := books.DimensionValues(ctx, slices.Sorted(maps.Keys(others)))
+	if err != nil {
+		return nil, err
+	}
+	for account := range others {
+		named[account] = Dimension{"analytic account", fmt.Sprint(account)} // that somebody has deleted
+		if v, ok := made[account]; ok {
+			named[account] = Dimension(v)
+		}
+	}
+	return named, nil
 }

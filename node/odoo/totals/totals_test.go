@@ -25,6 +25,7 @@ type ledger struct {
 	events   []*eventv1.RecordedEvent
 	bookings []odoo.Booking
 	applied  []odoo.Applied
+	people   map[int64]odoo.DimensionValue // analytic accounts that they made
 }
 
 func (l *ledger) Bookings(_ context.Context, first, last string) (all []odoo.Booking, err error) {
@@ -41,6 +42,10 @@ func (l *ledger) AppliedOfType(_ context.Context, name string) ([]odoo.Applied, 
 		return nil, errors.New("asked for " + name)
 	}
 	return l.applied, nil
+}
+
+func (l *ledger) DimensionValues(context.Context, []int64) (map[int64]odoo.DimensionValue, error) {
+	return l.people, nil
 }
 
 func (l *ledger) all() iter.Seq2[*eventv1.RecordedEvent, error] {
@@ -168,5 +173,19 @@ func TestPostingsThatAreNotTheSameAreNamed(t *testing.T) {
 	}
 	if _, err := Month(t.Context(), odoo.Config{}, "November", l.all(), l); !errors.Is(err, plantmesh.ErrInvalidRequest) {
 		t.Errorf("November: %v", err)
+	}
+}
+
+func TestDimensionsThatPeopleMadeAreCalledWhatTheyAreInOdoo(t *testing.T) {
+	l := newLedger(t)
+	l.posting("P", "plant-a", "2026-11-03", "10.00", "60")
+	l.applied = l.applied[1:]
+	l.people = map[int64]odoo.DimensionValue{11: {Dimension: "cost-center", Value: "1"}}
+	if r := l.month("2026-11"); !r.Agree {
+		t.Errorf("%+v", r.Findings)
+	}
+	l.people = nil
+	if r := l.month("2026-11"); r.Agree {
+		t.Error("a posting agrees whose analytic account is gone")
 	}
 }

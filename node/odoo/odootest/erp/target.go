@@ -90,3 +90,32 @@ func (t Target) APIs() []string {
 	}
 	return []string{odoo.APIJSON2, odoo.APIJSONRPC}
 }
+
+// Accountant gives the administrator the right to analytic accounts, which Odoo gives to nobody by itself. The sandbox has no such rights.
+func (t Target) Accountant(test testing.TB) {
+	test.Helper()
+	client := t.Open(test)
+	first := func(model string, domain []any, field string, out any) {
+		test.Helper()
+		if err := client.SearchRead(test.Context(), model, domain, []string{field}, 1, out); err != nil {
+			test.Fatal(err)
+		}
+	}
+	var groups []struct {
+		ID int64 `json:"res_id"`
+	}
+	first("ir.model.data", []any{[]any{"module", "=", "analytic"}, []any{"name", "=", "group_analytic_accounting"}}, "res_id", &groups)
+	if len(groups) == 0 {
+		return
+	}
+	var users []struct {
+		ID int64 `json:"id"`
+	}
+	first("res.users", []any{[]any{"login", "=", cmp.Or(t.Login, "admin")}}, "login", &users)
+	if len(users) == 0 {
+		test.Fatalf("no user %s", cmp.Or(t.Login, "admin"))
+	}
+	if err := client.Write(test.Context(), "res.users", []int64{users[0].ID}, map[string]any{"group_ids": []any{[]any{4, groups[0].ID, 0}}}); err != nil {
+		test.Fatal(err)
+	}
+}
