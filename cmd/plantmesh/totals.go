@@ -78,6 +78,9 @@ func eventsOf(ctx context.Context, client *plantmesh.Client, streams []plantmesh
 	}
 }
 
+// maxPostings is how many postings the table names; all are counted, and JSON has them all.
+const maxPostings = 200
+
 func printTotals(w io.Writer, r totals.Report, asJSON bool) error {
 	if asJSON {
 		return writeJSON(w, r)
@@ -95,9 +98,11 @@ func printTotals(w io.Writer, r totals.Report, asJSON bool) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	t = newTable(w, fmt.Sprintf("DIFFERENT POSTINGS (%d)", r.Differ), "POSTING", "SITE", "WHAT")
-	for _, f := range r.Findings {
-		t.row(f.Posting, f.Site, f.What)
+	t = newTable(w, fmt.Sprintf("DIFFERENT POSTINGS (%d)", len(r.Findings)), "POSTING", "SITE", "FIELD", "EVENTS", "BOOKS", "LIKELY CAUSE")
+	for _, f := range r.Findings[:min(len(r.Findings), maxPostings)] {
+		for _, p := range f.Parts {
+			t.row(f.Posting, f.Site, p.Field, p.Events, p.Books, f.Cause)
+		}
 	}
 	return t.flush()
 }

@@ -5,15 +5,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/cockroachdb/apd/v3"
 )
 
+// StatePosted is the state of a journal entry that counts.
+const StatePosted = "posted"
+
 // Booking is a journal entry that the mesh posted, as the books have it now.
 type Booking struct {
 	Posting string // its id in the mesh
 	Date    string
+	State   string // StatePosted, draft or cancel
 	Lines   []BookingLine
 }
 
@@ -30,16 +35,33 @@ const linesAtOnce = 200
 
 // Bookings reads the posted entries of the mesh with a date from first to last, both in it: 2006-01-02.
 func (r *Reader) Bookings(ctx context.Context, first, last string) ([]Booking, error) {
+	return r.bookings(ctx, []any{"x_mesh_posting", "!=", false}, []any{"state", "=", StatePosted}, []any{"date", ">=", first}, []any{"date", "<=", last})
+}
+
+// BookingsOf reads the entries of some postings, whatever their date and state.
+func (r *Reader) BookingsOf(ctx context.Context, postings []string) ([]Booking, error) {
+	var all []Booking
+	for chunk := range slices.Chunk(postings, linesAtOnce) {
+		some, err := r.bookings(ctx, []any{"x_mesh_posting", "in", chunk})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+func (r *Reader) bookings(ctx context.Context, domain ...any) ([]Booking, error) {
 	var all []Booking
 	at := map[int64]int{}
 	var ids []int64
 	companies := map[int64]int64{} // by entry
-	domain := []any{[]any{"x_mesh_posting", "!=", false}, []any{"state", "=", "posted"}, []any{"date", ">=", first}, []any{"date", "<=", last}}
-	err := r.pages(ctx, "account.move", domain, []string{"x_mesh_posting", "date", "company_id"}, func(raw json.RawMessage) error {
+	err := r.pages(ctx, "account.move", domain, []string{"x_mesh_posting", "date", "state", "company_id"}, func(raw json.RawMessage) error {
 		var row struct {
 			ID      int64    `json:"id"`
 			Posting text     `json:"x_mesh_posting"`
 			Date    text     `json:"date"`
+			State   text     `json:"state"`
 			Company relation `json:"company_id"`
 		}
 		if err := json.Unmarshal(raw, &row); err != nil {
@@ -47,7 +69,7 @@ func (r *Reader) Bookings(ctx context.Context, first, last string) ([]Booking, e
 		}
 		at[row.ID], ids = len(all), append(ids, row.ID)
 		companies[row.ID] = row.Company.id
-		all = append(all, Booking{Posting: string(row.Posting), Date: string(row.Date)})
+		all = append(all, Booking{Posting: string(row.Posting), Date: string(row.Date), State: string(row.State)})
 		return nil
 	})
 	if err != nil {

@@ -15,7 +15,6 @@ import (
 // ledger makes two accounts and a journal of this run's own, and returns their codes.
 func (p *plant) ledger() (debit, credit, journal string) {
 	p.t.Helper()
-	p.target.Accountant(p.t)
 	create := func(model string, values map[string]any) {
 		p.t.Helper()
 		if _, err := p.client.Create(p.t.Context(), model, values); err != nil {
@@ -135,7 +134,7 @@ func monthAgrees(t *testing.T, target Target) {
 		t.Fatalf("with a dimension that people made: %+v", r)
 	}
 	published(posting("P3", "7.00"), false)
-	if r := report(); r.Agree || r.Differ != 1 || r.Findings[0].Posting != p.name("P3") {
+	if r := report(); r.Agree || len(r.Findings) != 1 || r.Findings[0].Posting != p.name("P3") {
 		t.Errorf("with a posting that is not booked: %+v", r)
 	}
 }

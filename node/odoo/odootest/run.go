@@ -101,6 +101,7 @@ func Run(t *testing.T, target Target) {
 		{"a month's totals are those of its events", monthAgrees},
 		{"a reconciliation names what differs, and nothing else", reconciliationNamesWhatDiffers},
 		{"a reconciliation names what differs of master data, and nothing else", reconciliationNamesMasterData},
+		{"a reconciliation names what differs in the books, and nothing else", reconciliationNamesPostings},
 		{"a reconciliation is exact", reconciliationIsExact},
 		{"a reconciliation takes the last word on master data", reconciliationTakesTheLastWord},
 		{"a reconciliation knows mapped names", reconciliationKnowsMappedNames},

@@ -44,8 +44,24 @@ var oneModel = map[string]signature{
 	odoo.AddonModel + "/apply":        {required: []string{"part", "batch", "fingerprint"}, run: (*call).addonApply},
 	"mrp.production/button_mark_done": {onRecords: true, run: (*call).buttonMarkDone},
 	"stock.scrap/action_validate":     {onRecords: true, run: (*call).actionValidate},
-	"stock.picking/action_confirm":    {onRecords: true, run: (*call).confirmPicking},
+	"stock.picking/action_confirm":    {onRecords: true, run: becomes("assigned")}, // what is planned is ready at once
 	"stock.picking/button_validate":   {onRecords: true, run: (*call).validatePicking},
+	"account.move/button_draft":       {onRecords: true, run: becomes("draft")},
+	"account.move/action_post":        {onRecords: true, run: becomes("posted")},
+}
+
+// becomes is a button that does no more than give records a state.
+func becomes(state string) func(x *call, t *table, q *request) (any, error) {
+	return func(x *call, t *table, q *request) (any, error) {
+		for _, id := range q.IDs {
+			record := t.byID[id]
+			if record == nil {
+				return nil, missingError(t.name, id)
+			}
+			x.set(t.name, record, map[string]any{"state": state})
+		}
+		return true, nil
+	}
 }
 
 // run finds the method and checks its arguments as Odoo does.

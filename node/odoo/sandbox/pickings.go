@@ -110,18 +110,6 @@ func (x *call) reserve(m *row, quantity *apd.Decimal) {
 	}
 }
 
-// confirmPicking is Odoo's button: what is planned is ready at once.
-func (x *call) confirmPicking(t *table, q *request) (any, error) {
-	for _, id := range q.IDs {
-		record := t.byID[id]
-		if record == nil {
-			return nil, missingError(t.name, id)
-		}
-		x.set(t.name, record, map[string]any{"state": "assigned"})
-	}
-	return true, nil
-}
-
 // validatePicking is Odoo's button: it moves what is picked, and where nothing is, everything. It asks about the rest, unless the context says that
 // it waits in a backorder or does not come.
 func (x *call) validatePicking(t *table, q *request) (any, error) {

@@ -19,6 +19,7 @@ import (
 // Books are what Odoo has; an *odoo.Reader is one.
 type Books interface {
 	Bookings(ctx context.Context, first, last string) ([]odoo.Booking, error)
+	BookingsOf(ctx context.Context, postings []string) ([]odoo.Booking, error)
 	AppliedOfType(ctx context.Context, name string) ([]odoo.Applied, error)
 	DimensionValues(ctx context.Context, accounts []int64) (map[int64]odoo.DimensionValue, error)
 }
@@ -39,7 +40,8 @@ func Month(ctx context.Context, mapping odoo.Config, month string, events iter.S
 		return Report{}, fmt.Errorf("%w: month %q: give one such as 2026-11", plantmesh.ErrInvalidRequest, month)
 	}
 	first, last := begin.Format(time.DateOnly), begin.AddDate(0, 1, -1).Format(time.DateOnly)
-	ours, values := map[string]Posting{}, map[string]Dimension{}
+	ours, values := newSide(), map[string]Dimension{}
+	within := func(p Posting) bool { return p.State == odoo.StatePosted && first <= p.Date && p.Date <= last }
 	for recorded, err := range events {
 		if err != nil {
 			return Report{}, err
@@ -52,49 +54,75 @@ func Month(ctx context.Context, mapping odoo.Config, month string, events iter.S
 		case *manufacturingv1.FinancialDimensionChanged:
 			values[odoo.EventKey(recorded.GetEvent().GetSource(), recorded.GetEvent().GetId())] = Dimension{p.GetDimensionId(), p.GetValueId()}
 		case *manufacturingv1.PostingPrepared:
-			if p.GetPostingDate() < first || p.GetPostingDate() > last {
-				continue
-			}
-			if ours[p.GetPostingId()], err = FromEvent(mapping, recorded, p); err != nil {
+			posting, err := FromEvent(mapping, recorded, p)
+			if err != nil {
 				return Report{}, err
 			}
+			ours.put(posting, within(posting))
 		}
 	}
-	theirs, err := booked(ctx, books, first, last, values)
+	theirs, err := booked(ctx, books, first, last, ours, values, within)
 	if err != nil {
 		return Report{}, fmt.Errorf("read the books: %w", err)
 	}
 	return Compare(month, ours, theirs)
 }
 
-// booked are the postings of the books, with dimensions as the mesh names them.
-func booked(ctx context.Context, books Books, first, last string, values map[string]Dimension) (map[string]Posting, error) {
+func newSide() Side { return Side{Month: map[string]Posting{}, Other: map[string]Posting{}} }
+
+func (s Side) put(p Posting, within bool) {
+	if within {
+		s.Month[p.ID] = p
+	} else {
+		s.Other[p.ID] = p
+	}
+}
+
+// booked is what the books have of a month, and of the postings that the events have in it.
+func booked(ctx context.Context, books Books, first, last string, events Side, values map[string]Dimension, within func(Posting) bool) (Side, error) {
 	bookings, err := books.Bookings(ctx, first, last)
 	if err != nil {
-		return nil, err
+		return Side{}, err
+	}
+	missing := maps.Clone(events.Month)
+	for _, b := range bookings {
+		delete(missing, b.Posting)
+	}
+	if len(missing) > 0 {
+		elsewhere, err := books.BookingsOf(ctx, slices.Sorted(maps.Keys(missing)))
+		if err != nil {
+			return Side{}, err
+		}
+		bookings = append(bookings, elsewhere...)
 	}
 	named, err := dimensions(ctx, books, bookings, values)
 	if err != nil {
-		return nil, err
+		return Side{}, err
 	}
-	all := map[string]Posting{}
+	side := newSide()
 	for _, b := range bookings {
-		p := Posting{ID: b.Posting, Date: b.Date}
-		for _, l := range b.Lines {
-			line := Line{Account: l.Account, Currency: l.Currency, Debit: new(apd.Decimal), Credit: new(apd.Decimal), Shares: map[Dimension]*apd.Decimal{}}
-			if l.Amount.Negative {
-				line.Credit.Neg(l.Amount)
-			} else {
-				line.Debit.Set(l.Amount)
-			}
-			for account, percent := range l.Shares {
-				line.Shares[named[account]] = percent
-			}
-			p.Lines = append(p.Lines, line)
-		}
-		all[p.ID] = p
+		p := posting(b, named)
+		side.put(p, within(p))
 	}
-	return all, nil
+	return side, nil
+}
+
+// posting is an entry of the books, with dimensions as the mesh names them.
+func posting(b odoo.Booking, named map[int64]Dimension) Posting {
+	p := Posting{ID: b.Posting, Date: b.Date, State: b.State}
+	for _, l := range b.Lines {
+		line := Line{Account: l.Account, Currency: l.Currency, Debit: new(apd.Decimal), Credit: new(apd.Decimal), Shares: map[Dimension]*apd.Decimal{}}
+		if l.Amount.Negative {
+			line.Credit.Neg(l.Amount)
+		} else {
+			line.Debit.Set(l.Amount)
+		}
+		for account, percent := range l.Shares {
+			line.Shares[named[account]] = percent
+		}
+		p.Lines = append(p.Lines, line)
+	}
+	return p
 }
 
 // dimensions are the names of the analytic accounts in bookings: those of the events that made them, whatever somebody calls them now, and for what

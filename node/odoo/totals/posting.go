@@ -28,12 +28,13 @@ type Line struct {
 // Posting is a journal entry.
 type Posting struct {
 	ID, Site, Date string
+	State          string // odoo.StatePosted, as events mean it, or another that it has in the books
 	Lines          []Line
 }
 
 // FromEvent is the posting that an event prepares, on Odoo's accounts.
 func FromEvent(mapping odoo.Config, recorded *eventv1.RecordedEvent, p *manufacturingv1.PostingPrepared) (Posting, error) {
-	out := Posting{ID: p.GetPostingId(), Site: recorded.GetSite(), Date: p.GetPostingDate()}
+	out := Posting{ID: p.GetPostingId(), Site: recorded.GetSite(), Date: p.GetPostingDate(), State: odoo.StatePosted}
 	for i, l := range p.GetLines() {
 		amount, _, err := apd.NewFromString(l.GetAmount().GetAmount())
 		if err != nil {
@@ -105,25 +106,12 @@ func share(amount, percent *apd.Decimal) (*apd.Decimal, error) {
 	return out, nil
 }
 
-// same tells whether two postings have the same sums on the same accounts and dimensions.
-func same(a, b Posting) (bool, error) {
-	x, y := sums{}, sums{}
-	b.Site = a.Site
-	if err := x.add(a); err != nil {
-		return false, err
+// of are the sums of a key.
+func (s sums) of(k Key) Sums {
+	if one, ok := s[k]; ok {
+		return one
 	}
-	if err := y.add(b); err != nil {
-		return false, err
-	}
-	if a.Date != b.Date || len(x) != len(y) {
-		return false, nil
-	}
-	for k, v := range x {
-		if other, ok := y[k]; !ok || !v.equal(other) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return newSums()
 }
 
 func compareKeys(a, b Key) int {

@@ -1,9 +1,11 @@
 package totals
 
-import "github.com/cockroachdb/apd/v3"
+import (
+	"cmp"
+	"strings"
 
-// maxFindings is how many postings a report names; all are counted.
-const maxFindings = 200
+	"github.com/cockroachdb/apd/v3"
+)
 
 // Key is what amounts are added up by. Without a dimension it is the whole of an account; with one, the shares of one of its values.
 type Key struct {
@@ -12,6 +14,15 @@ type Key struct {
 	Currency  string `json:"currency"`
 	Dimension string `json:"dimension,omitempty"`
 	Value     string `json:"value,omitempty"`
+}
+
+// String names it for people, without the site.
+func (k Key) String() string {
+	whole := "account " + k.Account + " " + k.Currency
+	if k.Dimension == "" {
+		return whole
+	}
+	return whole + ", " + k.Dimension + " " + k.Value
 }
 
 // Sums are debits and credits.
@@ -24,6 +35,27 @@ func newSums() Sums { return Sums{Debit: new(apd.Decimal), Credit: new(apd.Decim
 
 func (s Sums) equal(o Sums) bool { return s.Debit.Cmp(o.Debit) == 0 && s.Credit.Cmp(o.Credit) == 0 }
 
+// String leaves out the side that has nothing.
+func (s Sums) String() string {
+	var sides []string
+	for _, side := range []struct {
+		name   string
+		amount *apd.Decimal
+	}{{"debit ", s.Debit}, {"credit ", s.Credit}} {
+		if !side.amount.IsZero() {
+			sides = append(sides, side.name+plain(side.amount))
+		}
+	}
+	return cmp.Or(strings.Join(sides, ", "), "nothing")
+}
+
+// plain writes a number without an exponent and without zeros at its end.
+func plain(d *apd.Decimal) string {
+	short := new(apd.Decimal)
+	short.Reduce(d)
+	return short.Text('f')
+}
+
 // Row is one total on both sides.
 type Row struct {
 	Key
@@ -35,9 +67,27 @@ type Row struct {
 // Finding is a posting that is not the same on both sides.
 type Finding struct {
 	Posting string `json:"posting"`
-	Site    string `json:"site,omitempty"`
-	What    string `json:"what"`
+	Site    string `json:"site,omitempty"` // empty: no event prepared it
+	Parts   []Part `json:"parts"`
+	Cause   string `json:"cause"` // the likely one
 }
+
+// Part is what differs.
+type Part struct {
+	Field  string `json:"field"` // FieldPosting, FieldState, FieldDate, or a [Key]
+	Events string `json:"events"`
+	Books  string `json:"books"`
+}
+
+// The fields of a posting as a whole.
+const (
+	FieldPosting = "posting" // all of it: one side does not have it
+	FieldState   = "state"
+	FieldDate    = "date"
+)
+
+// NotThere is what a side has of a posting that it does not have.
+const NotThere = "not there"
 
 // Report is a month.
 type Report struct {
@@ -46,6 +96,5 @@ type Report struct {
 	Booked   int       `json:"booked"`   // in the books, of the mesh
 	Rows     []Row     `json:"rows"`
 	Findings []Finding `json:"findings"`
-	Differ   int       `json:"differ"` // postings that are not the same, also beyond the findings
 	Agree    bool      `json:"agree"`
 }

@@ -114,9 +114,6 @@ func (m *model) next(s string) string {
 	return m.name(fmt.Sprintf("%s%d", s, m.numbers))
 }
 
-// month is that of what is booked.
-func (m *model) month() string { return m.today.Format("2006-01") }
-
 // between is a random number, both ends included.
 func (m *model) between(least, most int64) int64 { return least + m.Int64N(most-least+1) }
 
