@@ -12,10 +12,11 @@ import (
 
 // postings compares those of this month and the one before with the books.
 func (c *comparison) postings(ctx context.Context, h *history) error {
-	behind := map[string][]entry{}
+	behind := map[string][]entry{} // the last of each posting
 	for _, e := range h.entries {
 		if p, ok := e.payload.(*manufacturingv1.PostingPrepared); ok {
-			behind[p.GetPostingId()] = append(behind[p.GetPostingId()], e)
+			last := append(behind[p.GetPostingId()], e)
+			behind[p.GetPostingId()] = last[max(len(last)-maxEvents, 0):]
 		}
 	}
 	now := time.Now().UTC()
