@@ -41,6 +41,9 @@ type Log interface {
 	// AppendBlocks verifies blocks against the replica they belong to and makes them durable, or appends none of them.
 	AppendBlocks(ctx context.Context, s plantmesh.StreamName, blocks [][]byte, checkpoints ...plantmesh.Checkpoint) (plantmesh.Head, error)
 
+	// Remove drops a replica. Errors: plantmesh.ErrUnknownStream, plantmesh.ErrInvalidRequest for this site's own.
+	Remove(s plantmesh.StreamName) error
+
 	// Checkpoint returns the newest checkpoint of an incarnation, with Signed empty if there is none; Checkpoints those kept behind an
 	// offset, ascending. PutCheckpoint keeps a verified one. Errors: plantmesh.ErrUnknownStream, ErrIncarnationChanged, ErrChainDiverged.
 	Checkpoint(s plantmesh.StreamName, i plantmesh.Incarnation) (plantmesh.Checkpoint, error)

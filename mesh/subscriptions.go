@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -27,6 +28,14 @@ func (m *Mesh) SetSubscriptions(list []Subscription) {
 	m.subscriptions.list = slices.Clone(list)
 	m.subscriptions.mu.Unlock()
 	m.pullers.review()
+}
+
+// Remove drops this node's copy of another site's stream. While the stream is wanted it comes anew, from the earliest event that a linked site
+// holds.
+//
+// Errors: those of [Log].Remove.
+func (m *Mesh) Remove(name plantmesh.StreamName) error {
+	return m.pullers.without(name, func() error { return m.log.Remove(name) })
 }
 
 // subscribed tells whether this node wants a stream.
@@ -71,19 +80,44 @@ func (p *pullers) review() {
 			p.mesh.replicas.forget(name) // it was only asked for
 		}
 	}
-	sessions := make([]*session, 0, len(p.sessions))
-	for s := range p.sessions {
-		sessions = append(sessions, s)
-	}
 	p.mu.Unlock()
 	for _, puller := range ended {
 		<-puller.ended
 	}
+	p.offerAgain()
+}
+
+// offerAgain looks once more at all that linked sites have said they have.
+func (p *pullers) offerAgain() {
+	p.mu.Lock()
+	sessions := slices.Collect(maps.Keys(p.sessions))
+	p.mu.Unlock()
 	for _, s := range sessions {
 		for _, h := range s.offered() {
 			p.offered(s, h)
 		}
 	}
+}
+
+// without does something while nobody pulls a stream, which begins from what is held then.
+func (p *pullers) without(name plantmesh.StreamName, do func() error) error {
+	p.removing.Lock() // one at a time
+	defer p.removing.Unlock()
+	p.mu.Lock()
+	p.kept = name
+	puller := p.table[name]
+	delete(p.table, name)
+	p.mu.Unlock()
+	if puller != nil {
+		puller.end()
+		<-puller.ended
+	}
+	err := do()
+	p.mu.Lock()
+	p.kept = ""
+	p.mu.Unlock()
+	p.offerAgain()
+	return err
 }
 
 // forget drops the entry of a stream that is not replicated any more.

@@ -1,10 +1,12 @@
 package mesh_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/plantmesh/plantmesh"
 	"github.com/plantmesh/plantmesh/mesh"
 	"github.com/plantmesh/plantmesh/mesh/meshtest"
 )
@@ -45,6 +47,35 @@ func TestSubscriptionsChangeWhileTheNodeRuns(t *testing.T) {
 		hq.running.mesh.SetSubscriptions(everything)
 		pass(time.Minute)
 		hq.eventually("all is current", allCurrent)
+	})
+}
+
+// A copy that is removed comes anew as a whole, though the source has nothing new, and also while the source goes on.
+func TestRemovedReplicaComesAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, meshtest.NewFabric())
+		sites := w.build(topology{"plant-a": {}, "hub": {"plant-a"}, "hq": {"hub"}})
+		a, hub, hq := sites["plant-a"], sites["hub"], sites["hq"]
+		a.publish(10)
+		hq.holds(a, a.stream())
+		pass(time.Minute)
+		for range 10 {
+			for _, n := range []*node{hub, hq} {
+				if err := n.running.mesh.Remove(a.stream()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			hub.holdsWithin(a, a.stream(), 10*time.Second)
+			hq.holdsWithin(a, a.stream(), 2*mesh.DefaultStallRetry) // it may have asked the hub while that had no copy
+			a.publish(3) // is under way at the next removal
+		}
+		hq.holds(a, a.stream())
+		if err := a.running.mesh.Remove(a.stream()); !errors.Is(err, plantmesh.ErrInvalidRequest) {
+			t.Errorf("removing a site's own stream: %v", err)
+		}
+		if err := hq.running.mesh.Remove("plant-x/production"); !errors.Is(err, plantmesh.ErrUnknownStream) {
+			t.Errorf("removing a stream that nobody knows: %v", err)
+		}
 	})
 }
 

@@ -146,6 +146,15 @@ func (s *subscriptions) Remove(ctx context.Context, a *adminv1.Subscription, rep
 	return removed, nil
 }
 
+// RemoveReplica drops one copy; see [api.Subscriptions].
+func (s *subscriptions) RemoveReplica(name plantmesh.StreamName) error {
+	if err := s.mesh.Remove(name); err != nil {
+		return err
+	}
+	s.logger.Info("replica removed", "stream", string(name))
+	return nil
+}
+
 // keep makes a list durable and puts it in force. s.mu is held.
 func (s *subscriptions) keep(ctx context.Context, added []*adminv1.Subscription) error {
 	b, err := proto.Marshal(&adminv1.ListSubscriptionsResponse{Added: added})

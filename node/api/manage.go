@@ -15,6 +15,8 @@ type Subscriptions interface {
 	Add(ctx context.Context, s *adminv1.Subscription) (added bool, err error)
 	// Remove takes back what was added. Errors: plantmesh.ErrInvalidRequest.
 	Remove(ctx context.Context, s *adminv1.Subscription, replicas bool) (removed []string, err error)
+	// RemoveReplica drops the copy of a stream, which comes anew while it is subscribed to. Errors: plantmesh.ErrUnknownStream, ErrInvalidRequest.
+	RemoveReplica(s plantmesh.StreamName) error
 }
 
 // Retention is what keeps streams from growing for ever.
@@ -44,7 +46,7 @@ func (a *admin) RemoveSubscription(ctx context.Context, req *adminv1.RemoveSubsc
 
 // RemoveReplica removes one; see the protocol.
 func (a *admin) RemoveReplica(_ context.Context, req *adminv1.RemoveReplicaRequest) (*adminv1.RemoveReplicaResponse, error) {
-	return &adminv1.RemoveReplicaResponse{}, a.parts.Log.Remove(plantmesh.StreamName(req.GetStream()))
+	return &adminv1.RemoveReplicaResponse{}, a.parts.Subscriptions.RemoveReplica(plantmesh.StreamName(req.GetStream()))
 }
 
 // ForgetSite forgets one; see the protocol.

@@ -149,6 +149,9 @@ func (r *reader) fill(ctx context.Context, s *source) error {
 			s.bulk = true
 		}
 		head, err := r.log.HeadOf(s.name, s.incarnation)
+		if errors.Is(err, plantmesh.ErrUnknownStream) { // its copy here was removed, and may come anew
+			return nil
+		}
 		if err == nil && s.read >= head.Offset || errors.Is(err, plantmesh.ErrIncarnationChanged) {
 			if moved, err := r.jump(ctx, s); !moved || err != nil {
 				return err
