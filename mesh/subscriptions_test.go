@@ -67,7 +67,7 @@ func TestRemovedReplicaComesAnew(t *testing.T) {
 			}
 			hub.holdsWithin(a, a.stream(), 10*time.Second)
 			hq.holdsWithin(a, a.stream(), 2*mesh.DefaultStallRetry) // it may have asked the hub while that had no copy
-			a.publish(3) // is under way at the next removal
+			a.publish(3)                                            // is under way at the next removal
 		}
 		hq.holds(a, a.stream())
 		if err := a.running.mesh.Remove(a.stream()); !errors.Is(err, plantmesh.ErrInvalidRequest) {

@@ -70,7 +70,7 @@ func (f *reconciling) show(cmd *cobra.Command, report reconcile.Report) error {
 	}
 	switch {
 	case len(report.Incomplete) > 0:
-		return fmt.Errorf("stock, orders and transfers are not compared, since old events are not held any more (%s): run it at a site that retains them", strings.Join(report.Incomplete, "; "))
+		return fmt.Errorf("stock, orders and transfers are not compared, since old events are not held here any more (%s): let this node retain them, remove its copies (plantmesh replicas remove STREAM), and they come again from a site that has all", strings.Join(report.Incomplete, "; "))
 	case !report.Agree:
 		return errors.New("the mesh and Odoo do not agree")
 	}

@@ -43,8 +43,8 @@ func (o *office) tell(d consumer.Delivery) consumer.Delivery {
 
 func (o *office) Positions(context.Context) (map[plantmesh.StreamName]plantmesh.Offset, error) {
 	all := map[plantmesh.StreamName]plantmesh.Offset{}
-	for name := range o.told {
-		all[name] = o.offset
+	for name, told := range o.told {
+		all[name] = plantmesh.Offset(told[len(told)-1].Event.GetOffset())
 	}
 	return all, nil
 }

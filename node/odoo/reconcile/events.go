@@ -67,14 +67,17 @@ func (r *Reconciliation) read(ctx context.Context) (*history, error) {
 	var waiting []entry
 	for _, name := range slices.Sorted(maps.Keys(positions)) {
 		parked := map[string]plantmesh.Offset{}
+		var last plantmesh.Offset
 		for item, err := range r.Node.Events(ctx, name, time.Time{}) {
 			if err != nil {
 				return nil, fmt.Errorf("stream %s: %w", name, err)
 			}
 			if item.Event == nil {
-				h.incomplete = append(h.incomplete, fmt.Sprintf("%s: offsets %d to %d", name, item.First, item.Last))
+				last = max(last, item.Last)
+				h.incomplete = append(h.incomplete, missingOffsets(name, item.First, item.Last))
 				continue
 			}
+			last = max(last, plantmesh.Offset(item.Event.GetOffset()))
 			e, ok, err := r.entry(name, item)
 			if err != nil {
 				return nil, err
@@ -101,12 +104,19 @@ func (r *Reconciliation) read(ctx context.Context) (*history, error) {
 			}
 			h.entries = append(h.entries, e)
 		}
+		if last < positions[name] { // the copy was removed, and is still coming again
+			h.incomplete = append(h.incomplete, missingOffsets(name, last+1, positions[name]))
+		}
 	}
 	if err := r.settle(ctx, h, waiting); err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(h.entries, entry.compare)
 	return h, nil
+}
+
+func missingOffsets(name plantmesh.StreamName, first, last plantmesh.Offset) string {
+	return fmt.Sprintf("%s: offsets %d to %d", name, first, last)
 }
 
 // entry reads an event; ok is false for one that makes nothing to compare.

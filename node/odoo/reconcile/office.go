@@ -15,8 +15,9 @@ func (c *comparison) postings(ctx context.Context, h *history) error {
 	behind := map[string][]entry{} // the last of each posting
 	for _, e := range h.entries {
 		if p, ok := e.payload.(*manufacturingv1.PostingPrepared); ok {
-			last := append(behind[p.GetPostingId()], e)
-			behind[p.GetPostingId()] = last[max(len(last)-maxEvents, 0):]
+			id := p.GetPostingId()
+			behind[id] = append(behind[id], e)
+			behind[id] = behind[id][max(len(behind[id])-maxEvents, 0):]
 		}
 	}
 	now := time.Now().UTC()

@@ -85,6 +85,51 @@ func TestMoreEventsThanMemoryIsGivenForAreNotCompared(t *testing.T) {
 	}
 }
 
+// ahead is a node that has dealt with more than it holds now: the copy of a stream was removed, and is still coming again.
+type ahead struct {
+	history
+	by plantmesh.Offset
+}
+
+func (a ahead) Positions(ctx context.Context) (map[plantmesh.StreamName]plantmesh.Offset, error) {
+	all, err := a.history.Positions(ctx)
+	for name := range all {
+		all[name] += a.by
+	}
+	return all, err
+}
+
+func TestOrdersAreNotComparedWhileACopyIsStillComing(t *testing.T) {
+	server := httptest.NewServer(sandbox.New("mesh", "key"))
+	defer server.Close()
+	cfg := odoo.Default()
+	cfg.URL, cfg.Database, cfg.APIKey, cfg.API = server.URL, "mesh", "key", odoo.APIJSON2
+	applier, err := odoo.New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer applier.Close()
+	if err := applier.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	client, err := odoo.NewClient(server.URL, "mesh", "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	h := history{}
+	h.tell(t, &manufacturingv1.ProductionOrderReleased{OrderId: "WO", ItemId: "IT", Quantity: &manufacturingv1.Quantity{Value: "7", Unit: "C62"}})
+	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: ahead{h, 4}, Odoo: odoo.NewReader(client), Caller: client}
+	report, err := r.Run(t.Context())
+	if err != nil || fmt.Sprint(report.Incomplete) != "[plant-a/production: offsets 2 to 5]" || len(report.Differences) != 0 {
+		t.Errorf("compared: %v, %+v", err, report)
+	}
+	r.Node = h
+	if report, err = r.Run(t.Context()); err != nil || len(report.Incomplete) != 0 || len(report.Differences) == 0 {
+		t.Errorf("compared when it has come: %v, %+v", err, report)
+	}
+}
+
 // A history of 50,000 events about 5,000 items and 20,000 orders, and an Odoo that has the same.
 func BenchmarkReconcile(b *testing.B) {
 	const items, orders = 5_000, 20_000
