@@ -22,6 +22,7 @@ func (c *comparison) postings(ctx context.Context, h *history) error {
 	}
 	now := time.Now().UTC()
 	var found []Difference
+	seen := map[string]bool{} // with a date in the other month, one is found in both
 	records := 0
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
 	for _, month := range []time.Time{first.AddDate(0, -1, 0), first} {
@@ -31,6 +32,10 @@ func (c *comparison) postings(ctx context.Context, h *history) error {
 		}
 		records += report.Postings
 		for _, f := range report.Findings {
+			if seen[f.Posting] {
+				continue
+			}
+			seen[f.Posting] = true
 			for _, part := range f.Parts {
 				d := Difference{
 					Kind: KindPosting, Site: f.Site, Subject: "posting " + f.Posting, Field: part.Field, Mesh: part.Events, Odoo: part.Books,
@@ -39,9 +44,7 @@ func (c *comparison) postings(ctx context.Context, h *history) error {
 				if part.Books == totals.NotThere {
 					d.Cause = missing(behind[f.Posting])
 				}
-				if !slices.ContainsFunc(found, d.same) { // with a date in the other month it is found in both
-					found = append(found, d)
-				}
+				found = append(found, d)
 			}
 		}
 	}
