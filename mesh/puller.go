@@ -31,10 +31,10 @@ type pullers struct {
 	started  time.Time
 	table    map[plantmesh.StreamName]*puller
 	sessions map[*session]struct{}
-	kept     plantmesh.StreamName // nobody pulls it now
+	removed  plantmesh.StreamName // nobody pulls it now
 	running  sync.WaitGroup
 
-	removing sync.Mutex // held while kept is set, and taken before mu
+	removing sync.Mutex // held while removed is set, and taken before mu
 }
 
 // puller brings one stream here, from one source at a time.
@@ -75,7 +75,7 @@ func (p *pullers) offered(s *session, h *peerv1.StreamHead) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ctx == nil || p.ctx.Err() != nil || name == p.kept || !p.mesh.wants(name) {
+	if p.ctx == nil || p.ctx.Err() != nil || name == p.removed || !p.mesh.wants(name) {
 		return
 	}
 	p.mesh.classes.learn(name, h.GetClass(), s.site())

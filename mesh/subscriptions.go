@@ -35,7 +35,7 @@ func (m *Mesh) SetSubscriptions(list []Subscription) {
 //
 // Errors: those of [Log].Remove.
 func (m *Mesh) Remove(name plantmesh.StreamName) error {
-	return m.pullers.without(name, func() error { return m.log.Remove(name) })
+	return m.pullers.remove(name)
 }
 
 // subscribed tells whether this node wants a stream.
@@ -99,12 +99,12 @@ func (p *pullers) offerAgain() {
 	}
 }
 
-// without does something while nobody pulls a stream, which begins from what is held then.
-func (p *pullers) without(name plantmesh.StreamName, do func() error) error {
+// remove removes the copy of a stream while nobody pulls it.
+func (p *pullers) remove(name plantmesh.StreamName) error {
 	p.removing.Lock() // one at a time
 	defer p.removing.Unlock()
 	p.mu.Lock()
-	p.kept = name
+	p.removed = name
 	puller := p.table[name]
 	delete(p.table, name)
 	p.mu.Unlock()
@@ -112,9 +112,9 @@ func (p *pullers) without(name plantmesh.StreamName, do func() error) error {
 		puller.end()
 		<-puller.ended
 	}
-	err := do()
+	err := p.mesh.log.Remove(name)
 	p.mu.Lock()
-	p.kept = ""
+	p.removed = ""
 	p.mu.Unlock()
 	p.offerAgain()
 	return err

@@ -138,7 +138,7 @@ func (s *subscriptions) Remove(ctx context.Context, a *adminv1.Subscription, rep
 			slices.ContainsFunc(wanted, func(w mesh.Subscription) bool { return w.Matches(name) }) {
 			continue
 		}
-		if err := s.log.Remove(name); err != nil {
+		if err := s.mesh.Remove(name); err != nil {
 			return removed, err
 		}
 		removed = append(removed, string(name))
