@@ -242,3 +242,13 @@ func number(n json.Number) (*apd.Decimal, error) {
 	d.Reduce(d)
 	return d, nil
 }
+
+// Plain writes a number without an exponent and without zeros at its end.
+func Plain(d *apd.Decimal) string {
+	if d.IsZero() {
+		return "0"
+	}
+	short := new(apd.Decimal)
+	short.Reduce(d)
+	return short.Text('f')
+}

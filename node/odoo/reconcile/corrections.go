@@ -51,9 +51,9 @@ func (m *model) propose(at place, gap *apd.Decimal, unit *odoo.Measure) *Proposa
 		return nil
 	}
 	p := &Proposal{
-		Site: site, Item: at.item, Lot: at.lot, Quantity: plain(new(apd.Decimal).Abs(gap)), Unit: unit.Code, Increase: gap.Negative,
+		Site: site, Item: at.item, Lot: at.lot, Quantity: odoo.Plain(new(apd.Decimal).Abs(gap)), Unit: unit.Code, Increase: gap.Negative,
 	}
-	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %s %d", at.warehouse, at.item, at.lot, plain(gap), m.corrected[at]))
+	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %s %d", at.warehouse, at.item, at.lot, odoo.Plain(gap), m.corrected[at]))
 	p.ID = "correction-" + hex.EncodeToString(hash[:8])
 	return p
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cockroachdb/apd/v3"
 
+	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -97,7 +98,7 @@ func (m *model) count(e entry, p *manufacturingv1.StockCounted) {
 	unit := m.measures[p.GetItemId()]
 	gap, beyond := m.gap(known, counted, unit)
 	if a.count = nil; beyond && (a.counted || len(a.last) > 1) {
-		a.count = &Counted{Time: e.time, Known: plain(known), Counted: plain(counted), Gap: plain(gap), Unit: code(unit), Event: e.String()}
+		a.count = &Counted{Time: e.time, Known: odoo.Plain(known), Counted: odoo.Plain(counted), Gap: odoo.Plain(gap), Unit: code(unit), Event: e.String()}
 	}
 	a.at[location], a.counted = counted, true
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -99,7 +100,7 @@ func (s *sides) bill(mesh *manufacturingv1.BillOfMaterialsChanged) {
 }
 
 func amountOf(c *manufacturingv1.Component) string {
-	return fmt.Sprintf("%s %s of %s", plain(decimalOf(c.GetQuantity().GetValue())), c.GetQuantity().GetUnit(), c.GetItemId())
+	return fmt.Sprintf("%s %s of %s", odoo.Plain(decimalOf(c.GetQuantity().GetValue())), c.GetQuantity().GetUnit(), c.GetItemId())
 }
 
 func (s *sides) routing(mesh *manufacturingv1.RoutingChanged) {

@@ -137,7 +137,7 @@ func (c *comparison) order(d Difference, o *order, is *made, unit *odoo.Measure)
 	add := func(field string, mesh, erp *apd.Decimal) {
 		if gap, beyond := c.gap(mesh, erp, unit); beyond {
 			one := d
-			one.Field, one.Mesh, one.Odoo, one.Gap = field, plain(mesh), plain(erp), plain(gap)
+			one.Field, one.Mesh, one.Odoo, one.Gap = field, odoo.Plain(mesh), odoo.Plain(erp), odoo.Plain(gap)
 			found = append(found, one)
 		}
 	}
@@ -194,7 +194,7 @@ func (c *comparison) transfers(m *model) {
 		}
 		found = append(found, Difference{
 			Kind: KindTransfer, Subject: fmt.Sprintf("transfer %s, %s", of.transfer, place{item: of.item, lot: of.lot}.subject()), Field: "under way",
-			Mesh: plain(orZero(m.away[of])), Odoo: plain(orZero(erp[of])), Gap: plain(gap), Unit: code(unit), Events: named(m.moves[of]),
+			Mesh: odoo.Plain(orZero(m.away[of])), Odoo: odoo.Plain(orZero(erp[of])), Gap: odoo.Plain(gap), Unit: code(unit), Events: named(m.moves[of]),
 			Cause: transferCause(m.moves[of]),
 		})
 	}

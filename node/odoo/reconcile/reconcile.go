@@ -166,13 +166,3 @@ func minus(a, b *apd.Decimal) *apd.Decimal {
 	_, _ = exact.Sub(d, a, b)
 	return d
 }
-
-// plain writes a number without an exponent and without zeros at its end.
-func plain(d *apd.Decimal) string {
-	if d.IsZero() {
-		return "0"
-	}
-	short := new(apd.Decimal)
-	short.Reduce(d)
-	return short.Text('f')
-}

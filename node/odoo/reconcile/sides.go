@@ -110,7 +110,7 @@ func (s *sides) yes(name string, mesh, erp bool) {
 // number compares two decimals.
 func (s *sides) number(name string, mesh, erp *apd.Decimal, unit string) {
 	if mesh.Cmp(erp) != 0 && !s.erp.Unclearly(name) {
-		s.found = append(s.found, differing{name: name, mesh: plain(mesh), odoo: plain(erp), gap: plain(minus(erp, mesh)), unit: unit})
+		s.found = append(s.found, differing{name: name, mesh: odoo.Plain(mesh), odoo: odoo.Plain(erp), gap: odoo.Plain(minus(erp, mesh)), unit: unit})
 	}
 }
 
@@ -122,7 +122,7 @@ func (s *sides) quantity(name string, mesh, erp *manufacturingv1.Quantity) {
 		rounded = decimalOf(mesh.GetValue())
 	}
 	if !s.Config.SameUnit(mesh.GetUnit(), erp.GetUnit()) {
-		s.text(name, plain(rounded)+" "+mesh.GetUnit(), plain(decimalOf(erp.GetValue()))+" "+erp.GetUnit())
+		s.text(name, odoo.Plain(rounded)+" "+mesh.GetUnit(), odoo.Plain(decimalOf(erp.GetValue()))+" "+erp.GetUnit())
 		return
 	}
 	s.number(name, rounded, decimalOf(erp.GetValue()), mesh.GetUnit())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/apd/v3"
 
+	"github.com/plantmesh/plantmesh/node/odoo"
 	manufacturingv1 "github.com/plantmesh/plantmesh/proto/plantmesh/manufacturing/v1"
 )
 
@@ -100,7 +101,7 @@ func (c *comparison) stock(m *model) {
 			continue
 		}
 		d := Difference{
-			Kind: KindStock, Site: c.sites(at.warehouse), Subject: at.subject(), Field: "quantity", Mesh: plain(should), Odoo: plain(erp), Gap: plain(gap), Unit: code(unit),
+			Kind: KindStock, Site: c.sites(at.warehouse), Subject: at.subject(), Field: "quantity", Mesh: odoo.Plain(should), Odoo: odoo.Plain(erp), Gap: odoo.Plain(gap), Unit: code(unit),
 		}
 		if a != nil {
 			d.Events = named(a.last)
@@ -112,7 +113,7 @@ func (c *comparison) stock(m *model) {
 			d.Proposal = m.propose(at, gap, unit)
 		}
 		if byBill[at] != nil {
-			d.Cause += fmt.Sprintf(" (Odoo took %s by bills of materials, which is allowed for)", plain(byBill[at]))
+			d.Cause += fmt.Sprintf(" (Odoo took %s by bills of materials, which is allowed for)", odoo.Plain(byBill[at]))
 		}
 		found = append(found, d)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/apd/v3"
+
+	"github.com/plantmesh/plantmesh/node/odoo"
 )
 
 // Side is what the events or the books have.
@@ -111,7 +113,7 @@ func brief(p Posting) (string, error) {
 	}
 	text := p.Date
 	for _, k := range sortedKeys(whole) {
-		text += ", " + plain(whole[k].Debit) + " " + k.Currency
+		text += ", " + odoo.Plain(whole[k].Debit) + " " + k.Currency
 	}
 	return text, nil
 }

@@ -41,7 +41,7 @@ func Month(ctx context.Context, mapping odoo.Config, month string, events iter.S
 	}
 	first, last := begin.Format(time.DateOnly), begin.AddDate(0, 1, -1).Format(time.DateOnly)
 	ours, values := newSide(), map[string]Dimension{}
-	within := func(p Posting) bool { return p.State == odoo.StatePosted && first <= p.Date && p.Date <= last }
+	elsewhere := map[string]prepared{}
 	for recorded, err := range events {
 		if err != nil {
 			return Report{}, err
@@ -54,37 +54,44 @@ func Month(ctx context.Context, mapping odoo.Config, month string, events iter.S
 		case *manufacturingv1.FinancialDimensionChanged:
 			values[odoo.EventKey(recorded.GetEvent().GetSource(), recorded.GetEvent().GetId())] = Dimension{p.GetDimensionId(), p.GetValueId()}
 		case *manufacturingv1.PostingPrepared:
-			posting, err := FromEvent(mapping, recorded, p)
-			if err != nil {
+			if p.GetPostingDate() < first || p.GetPostingDate() > last {
+				elsewhere[p.GetPostingId()] = prepared{recorded, p}
+				continue
+			}
+			if ours.Month[p.GetPostingId()], err = FromEvent(mapping, recorded, p); err != nil {
 				return Report{}, err
 			}
-			ours.put(posting, within(posting))
 		}
 	}
-	theirs, err := booked(ctx, books, first, last, ours, values, within)
+	theirs, err := booked(ctx, books, first, last, ours.Month, values)
 	if err != nil {
 		return Report{}, fmt.Errorf("read the books: %w", err)
+	}
+	for id := range theirs.Month {
+		if e, ok := elsewhere[id]; ok {
+			if ours.Other[id], err = FromEvent(mapping, e.recorded, e.posting); err != nil {
+				return Report{}, err
+			}
+		}
 	}
 	return Compare(month, ours, theirs)
 }
 
-func newSide() Side { return Side{Month: map[string]Posting{}, Other: map[string]Posting{}} }
-
-func (s Side) put(p Posting, within bool) {
-	if within {
-		s.Month[p.ID] = p
-	} else {
-		s.Other[p.ID] = p
-	}
+// prepared is the event of a posting.
+type prepared struct {
+	recorded *eventv1.RecordedEvent
+	posting  *manufacturingv1.PostingPrepared
 }
 
+func newSide() Side { return Side{Month: map[string]Posting{}, Other: map[string]Posting{}} }
+
 // booked is what the books have of a month, and of the postings that the events have in it.
-func booked(ctx context.Context, books Books, first, last string, events Side, values map[string]Dimension, within func(Posting) bool) (Side, error) {
+func booked(ctx context.Context, books Books, first, last string, events map[string]Posting, values map[string]Dimension) (Side, error) {
 	bookings, err := books.Bookings(ctx, first, last)
 	if err != nil {
 		return Side{}, err
 	}
-	missing := maps.Clone(events.Month)
+	missing := maps.Clone(events)
 	for _, b := range bookings {
 		delete(missing, b.Posting)
 	}
@@ -101,8 +108,11 @@ func booked(ctx context.Context, books Books, first, last string, events Side, v
 	}
 	side := newSide()
 	for _, b := range bookings {
-		p := posting(b, named)
-		side.put(p, within(p))
+		if p := posting(b, named); p.State == odoo.StatePosted && first <= p.Date && p.Date <= last {
+			side.Month[p.ID] = p
+		} else {
+			side.Other[p.ID] = p
+		}
 	}
 	return side, nil
 }

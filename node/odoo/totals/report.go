@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/apd/v3"
+
+	"github.com/plantmesh/plantmesh/node/odoo"
 )
 
 // Key is what amounts are added up by. Without a dimension it is the whole of an account; with one, the shares of one of its values.
@@ -43,17 +45,10 @@ func (s Sums) String() string {
 		amount *apd.Decimal
 	}{{"debit ", s.Debit}, {"credit ", s.Credit}} {
 		if !side.amount.IsZero() {
-			sides = append(sides, side.name+plain(side.amount))
+			sides = append(sides, side.name+odoo.Plain(side.amount))
 		}
 	}
 	return cmp.Or(strings.Join(sides, ", "), "nothing")
-}
-
-// plain writes a number without an exponent and without zeros at its end.
-func plain(d *apd.Decimal) string {
-	short := new(apd.Decimal)
-	short.Reduce(d)
-	return short.Text('f')
 }
 
 // Row is one total on both sides.
