@@ -26,57 +26,8 @@ type late struct {
 // committed and captured.
 func TestRowsOfEveryKindThatCommitLateAreTold(t *testing.T) {
 	h := newOffice(t, erp.FromEnvironment(t).Provision(t))
-	h.target.Accountant(t)
-	bill := h.bill()
-	lathe := h.create("mrp.workcenter", map[string]any{"name": "Lathe", "code": h.name("L")})[0]
-	step := h.create("mrp.routing.workcenter", map[string]any{"name": "Turn", "bom_id": bill.id, "workcenter_id": lathe, "time_cycle_manual": 1.5})[0]
-	both := h.create("res.partner", map[string]any{"name": "Both Ltd", "ref": h.name("P"), "x_mesh_supplier": h.name("P"), "x_mesh_customer": h.name("P")})[0]
-	plan := h.create("account.analytic.plan", map[string]any{"name": h.name("CC")})[0]
-	value := h.create("account.analytic.account", map[string]any{"name": "Mill", "code": "1", "plan_id": plan})[0]
-	code := unitCode(3)
-	unit := h.create("uom.uom", map[string]any{"name": h.name("Box"), "x_mesh_code": code, "relative_uom_id": bill.unit, "relative_factor": 24})[0]
-	sold := h.create("sale.order", map[string]any{"name": h.name("SO"), "partner_id": both, "order_line": []any{[]any{0, 0, map[string]any{
-		"product_id": bill.steel, "product_uom_qty": 3, "product_uom_id": bill.unit,
-	}}}})[0]
-	h.write("sale.order", sold, map[string]any{"state": "sale"})
-	bought := h.create("purchase.order", map[string]any{"name": h.name("PO"), "partner_id": both, "picking_type_id": h.incoming("WH"), "order_line": []any{[]any{0, 0, map[string]any{
-		"product_id": bill.steel, "product_qty": 3, "product_uom_id": bill.unit, "price_unit": 2.5,
-	}}}})[0]
-	h.press("purchase.order", bought, "button_confirm", "")
-	made := h.create("mrp.production", map[string]any{"name": h.name("MO"), "product_id": bill.steel, "product_qty": 5, "picking_type_id": h.madeIn("WH")})[0]
-	h.confirm(made)
-	for _, another := range []struct { // to be written meanwhile; of the other models there are some anyway
-		model string
-		id    int64
-		apart map[string]any
-	}{
-		{"mrp.bom", bill.id, map[string]any{"code": h.name("B2")}},
-		{"mrp.workcenter", lathe, map[string]any{"code": h.name("L2")}},
-		{"account.analytic.account", value, map[string]any{"plan_id": h.create("account.analytic.plan", map[string]any{"name": h.name("CC2")})[0]}},
-		{"sale.order", sold, nil},
-		{"purchase.order", bought, nil},
-		{"mrp.production", made, nil},
-	} {
-		h.button(another.model, "copy", odoo.Args{"ids": []int64{another.id}, "default": another.apart})
-	}
 	s, others := begin(t, h), begin(t, h)
-	h.poll()
-	sent, received := h.transferDone(s, bill)
-	transfer := "transfer/" + h.read("stock.picking", sent, "name").text("name")
-	rows := []late{
-		{"mrp_bom_line", "product_qty = 7", bill.lines[0], fmt.Sprintf("mrp_bom WHERE id = %d", bill.id), "hq/master-data", "bill-of-materials/" + h.name("B")},
-		{"mrp_routing_workcenter", "time_cycle_manual = 9", step, fmt.Sprintf("mrp_bom WHERE id = %d", bill.id), "hq/master-data", "bill-of-materials/" + h.name("B")},
-		{"mrp_workcenter", "time_efficiency = 77", lathe, "", "hq/master-data", "work-center/" + h.name("L")},
-		{"res_partner", "city = 'Graz'", both, "", "hq/master-data", "supplier/" + h.name("P")},
-		{"res_partner", "zip = '8010'", both, "", "hq/master-data", "customer/" + h.name("P")},
-		{"account_analytic_account", "code = '2'", value, fmt.Sprintf("account_analytic_plan WHERE id = %d", plan), "hq/master-data", "dimension/" + h.name("CC")},
-		{"uom_uom", "relative_factor = 25", unit, "", "hq/master-data", "unit/" + code},
-		{"sale_order_line", "product_uom_qty = 4", h.find("sale.order.line", "order_id", sold), fmt.Sprintf("sale_order WHERE id = %d", sold), "hq/demand", "demand/" + h.name("SO")},
-		{"purchase_order_line", "product_qty = 4", h.find("purchase.order.line", "order_id", bought), fmt.Sprintf("purchase_order WHERE id = %d", bought), "hq/procurement", "purchase-order/" + h.name("PO")},
-		{"mrp_production", "product_qty = 6", made, "", plantmesh.StreamOf("hq", odoo.OrdersDomain("plant-a")), "order/" + h.name("MO")},
-		{"stock_picking", "state = 'done'", sent, "", "hq/logistics", transfer},
-		{"stock_picking", "state = 'done'", received, "", "hq/logistics", transfer},
-	}
+	rows := h.lateRows(s)
 	h.poll()
 	counts := func() (all []int) {
 		for _, r := range rows {
@@ -126,6 +77,61 @@ func TestRowsOfEveryKindThatCommitLateAreTold(t *testing.T) {
 		if n != want {
 			t.Errorf("%s: %d events after the commit of %s, want %d", rows[i].subject, n, rows[i].table, want)
 		}
+	}
+}
+
+// lateRows makes a record of every kind, others of their models, and says what is to be written to the first ones late.
+func (h *office) lateRows(s *session) []late {
+	h.t.Helper()
+	h.target.Accountant(h.t)
+	bill := h.bill()
+	lathe := h.create("mrp.workcenter", map[string]any{"name": "Lathe", "code": h.name("L")})[0]
+	step := h.create("mrp.routing.workcenter", map[string]any{"name": "Turn", "bom_id": bill.id, "workcenter_id": lathe, "time_cycle_manual": 1.5})[0]
+	both := h.create("res.partner", map[string]any{"name": "Both Ltd", "ref": h.name("P"), "x_mesh_supplier": h.name("P"), "x_mesh_customer": h.name("P")})[0]
+	plan := h.create("account.analytic.plan", map[string]any{"name": h.name("CC")})[0]
+	value := h.create("account.analytic.account", map[string]any{"name": "Mill", "code": "1", "plan_id": plan})[0]
+	code := unitCode(3)
+	unit := h.create("uom.uom", map[string]any{"name": h.name("Box"), "x_mesh_code": code, "relative_uom_id": bill.unit, "relative_factor": 24})[0]
+	sold := h.create("sale.order", map[string]any{"name": h.name("SO"), "partner_id": both, "order_line": []any{[]any{0, 0, map[string]any{
+		"product_id": bill.steel, "product_uom_qty": 3, "product_uom_id": bill.unit,
+	}}}})[0]
+	h.write("sale.order", sold, map[string]any{"state": "sale"})
+	bought := h.create("purchase.order", map[string]any{"name": h.name("PO"), "partner_id": both, "picking_type_id": h.incoming("WH"), "order_line": []any{[]any{0, 0, map[string]any{
+		"product_id": bill.steel, "product_qty": 3, "product_uom_id": bill.unit, "price_unit": 2.5,
+	}}}})[0]
+	h.press("purchase.order", bought, "button_confirm", "")
+	made := h.create("mrp.production", map[string]any{"name": h.name("MO"), "product_id": bill.steel, "product_qty": 5, "picking_type_id": h.madeIn("WH")})[0]
+	h.confirm(made)
+	for _, another := range []struct { // to be written meanwhile; of the other models there are some anyway
+		model string
+		id    int64
+		apart map[string]any
+	}{
+		{"mrp.bom", bill.id, map[string]any{"code": h.name("B2")}},
+		{"mrp.workcenter", lathe, map[string]any{"code": h.name("L2")}},
+		{"account.analytic.account", value, map[string]any{"plan_id": h.create("account.analytic.plan", map[string]any{"name": h.name("CC2")})[0]}},
+		{"sale.order", sold, nil},
+		{"purchase.order", bought, nil},
+		{"mrp.production", made, nil},
+	} {
+		h.button(another.model, "copy", odoo.Args{"ids": []int64{another.id}, "default": another.apart})
+	}
+	h.poll()
+	sent, received := h.transferDone(s, bill)
+	transfer := "transfer/" + h.read("stock.picking", sent, "name").text("name")
+	return []late{
+		{"mrp_bom_line", "product_qty = 7", bill.lines[0], fmt.Sprintf("mrp_bom WHERE id = %d", bill.id), "hq/master-data", "bill-of-materials/" + h.name("B")},
+		{"mrp_routing_workcenter", "time_cycle_manual = 9", step, fmt.Sprintf("mrp_bom WHERE id = %d", bill.id), "hq/master-data", "bill-of-materials/" + h.name("B")},
+		{"mrp_workcenter", "time_efficiency = 77", lathe, "", "hq/master-data", "work-center/" + h.name("L")},
+		{"res_partner", "city = 'Graz'", both, "", "hq/master-data", "supplier/" + h.name("P")},
+		{"res_partner", "zip = '8010'", both, "", "hq/master-data", "customer/" + h.name("P")},
+		{"account_analytic_account", "code = '2'", value, fmt.Sprintf("account_analytic_plan WHERE id = %d", plan), "hq/master-data", "dimension/" + h.name("CC")},
+		{"uom_uom", "relative_factor = 25", unit, "", "hq/master-data", "unit/" + code},
+		{"sale_order_line", "product_uom_qty = 4", h.find("sale.order.line", "order_id", sold), fmt.Sprintf("sale_order WHERE id = %d", sold), "hq/demand", "demand/" + h.name("SO")},
+		{"purchase_order_line", "product_qty = 4", h.find("purchase.order.line", "order_id", bought), fmt.Sprintf("purchase_order WHERE id = %d", bought), "hq/procurement", "purchase-order/" + h.name("PO")},
+		{"mrp_production", "product_qty = 6", made, "", plantmesh.StreamOf("hq", odoo.OrdersDomain("plant-a")), "order/" + h.name("MO")},
+		{"stock_picking", "state = 'done'", sent, "", "hq/logistics", transfer},
+		{"stock_picking", "state = 'done'", received, "", "hq/logistics", transfer},
 	}
 }
 

@@ -15,17 +15,11 @@ import (
 // ledger makes two accounts and a journal of this run's own, and returns their codes.
 func (p *plant) ledger() (debit, credit, journal string) {
 	p.t.Helper()
-	create := func(model string, values map[string]any) {
-		p.t.Helper()
-		if _, err := p.client.Create(p.t.Context(), model, values); err != nil {
-			p.t.Fatal(err)
-		}
-	}
 	n := fmt.Sprintf("%07d%d", starts/1000%10_000_000, runs.Load())
 	debit, credit, journal = "6"+n, "4"+n, p.code()+"J"
-	create("account.account", map[string]any{"code": debit, "name": "Cost " + n, "account_type": "expense"})
-	create("account.account", map[string]any{"code": credit, "name": "Stock " + n, "account_type": "asset_current"})
-	create("account.journal", map[string]any{"code": journal, "name": "Mesh " + n, "type": "general"})
+	p.create("account.account", map[string]any{"code": debit, "name": "Cost " + n, "account_type": "expense"})
+	p.create("account.account", map[string]any{"code": credit, "name": "Stock " + n, "account_type": "asset_current"})
+	p.create("account.journal", map[string]any{"code": journal, "name": "Mesh " + n, "type": "general"})
 	return debit, credit, journal
 }
 
@@ -143,15 +137,7 @@ func monthAgrees(t *testing.T, target Target) {
 func (p *plant) department(code string) {
 	p.t.Helper()
 	p.target.Accountant(p.t)
-	create := func(model string, values map[string]any) int64 {
-		p.t.Helper()
-		ids, err := p.client.Create(p.t.Context(), model, values)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		return ids[0]
-	}
-	whole := create("account.analytic.plan", map[string]any{"name": p.name("departments")})
-	part := create("account.analytic.plan", map[string]any{"name": "Shops", "parent_id": whole})
-	create("account.analytic.account", map[string]any{"name": "Paint shop", "code": code, "plan_id": part})
+	whole := p.create("account.analytic.plan", map[string]any{"name": p.name("departments")})
+	part := p.create("account.analytic.plan", map[string]any{"name": "Shops", "parent_id": whole})
+	p.create("account.analytic.account", map[string]any{"name": "Paint shop", "code": code, "plan_id": part})
 }

@@ -32,13 +32,17 @@ func reconciliationNamesPostings(t *testing.T, target Target) {
 	}
 	given := o.tell(o.record(posting("GIVEN-UP")))
 	o.discarded[odoo.EventKey(given.Event.GetEvent().GetSource(), given.Event.GetEvent().GetId())] = true
+	entry := func(name string) int64 {
+		t.Helper()
+		return id(o.one("account.move", where("x_mesh_posting", o.name(name)), "id")["id"])
+	}
 	for _, name := range []string{"CHANGED", "RESET", "MOVED"} {
-		o.press("account.move", "button_draft", where("x_mesh_posting", o.name(name)))
+		o.press("account.move", entry(name), "button_draft", nil)
 	}
 	o.revalue("CHANGED", debit, credit, 12)
 	o.tamper("account.move", where("x_mesh_posting", o.name("MOVED")), "date", another.Format(time.DateOnly))
 	for _, name := range []string{"CHANGED", "MOVED"} {
-		o.press("account.move", "action_post", where("x_mesh_posting", o.name(name)))
+		o.press("account.move", entry(name), "action_post", nil)
 	}
 	o.tamper("account.move", where("x_mesh_posting", o.name("RENAMED")), "x_mesh_posting", o.name("BY-HAND"))
 	whole := today.Format(time.DateOnly) + ", 10 " + o.money("1").GetCurrency()
@@ -63,15 +67,6 @@ func reconciliationNamesPostings(t *testing.T, target Target) {
 	}
 	for name := range want {
 		t.Errorf("%s is not found", name)
-	}
-}
-
-// press presses a button of one record.
-func (o *office) press(model, button string, domain []any) {
-	o.t.Helper()
-	found := o.one(model, domain, "id")
-	if err := o.client.Call(o.t.Context(), model, button, odoo.Args{"ids": []int64{id(found["id"])}}, nil); err != nil {
-		o.t.Fatal(err)
 	}
 }
 

@@ -97,21 +97,14 @@ type planned struct {
 // plan is a person's picking, ready to be validated.
 func (p *plant) plan(kind, from, to int64, goods ...planned) (picking int64, moves []int64) {
 	p.t.Helper()
-	create := func(model string, values map[string]any) int64 {
-		ids, err := p.client.Create(p.t.Context(), model, values)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		return ids[0]
-	}
-	picking = create("stock.picking", map[string]any{"picking_type_id": kind, "location_id": from, "location_dest_id": to})
+	picking = p.create("stock.picking", map[string]any{"picking_type_id": kind, "location_id": from, "location_dest_id": to})
 	for _, g := range goods {
 		unit := ref(p.one("product.product", where("id", g.product), "uom_id")["uom_id"])
 		values := map[string]any{"picking_id": picking, "product_id": g.product, "product_uom": unit, "product_uom_qty": g.quantity, "location_id": from, "location_dest_id": to}
 		if g.behind != 0 {
 			values["move_orig_ids"] = []any{[]any{6, 0, []int64{g.behind}}}
 		}
-		moves = append(moves, create("stock.move", values))
+		moves = append(moves, p.create("stock.move", values))
 	}
 	p.press("stock.picking", picking, "action_confirm", nil)
 	return picking, moves

@@ -66,15 +66,32 @@ func (h history) tell(b testing.TB, payload proto.Message) {
 	h[name] = append(h[name], &eventv1.RecordedEvent{Site: "plant-a", Offset: uint64(len(h[name]) + 1), Event: e, RecordedTime: timestamppb.New(time.Unix(int64(n), 0))})
 }
 
-func TestMoreEventsThanMemoryIsGivenForAreNotCompared(t *testing.T) {
+// provisioned is an Odoo that is set up, and a client of it.
+func provisioned(tb testing.TB) (odoo.Config, *odoo.Client) {
+	tb.Helper()
 	server := httptest.NewServer(sandbox.New("mesh", "key"))
-	defer server.Close()
+	tb.Cleanup(server.Close)
+	cfg := odoo.Default()
+	cfg.URL, cfg.Database, cfg.APIKey, cfg.API = server.URL, "mesh", "key", odoo.APIJSON2
+	applier, err := odoo.New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer applier.Close()
+	if err := applier.Prepare(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
 	client, err := odoo.NewClient(server.URL, "mesh", "key")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer client.Close()
-	h, cfg := history{}, odoo.Default()
+	tb.Cleanup(client.Close)
+	return cfg, client
+}
+
+func TestMoreEventsThanMemoryIsGivenForAreNotCompared(t *testing.T) {
+	cfg, client := provisioned(t)
+	h := history{}
 	for n := range 4 {
 		h.tell(t, &manufacturingv1.ItemChanged{ItemId: fmt.Sprint("IT-", n), Name: "Item", Kind: manufacturingv1.ItemKind_ITEM_KIND_STOCKED, Unit: "C62"})
 	}
@@ -100,23 +117,7 @@ func (a ahead) Positions(ctx context.Context) (map[plantmesh.StreamName]plantmes
 }
 
 func TestOrdersAreNotComparedWhileACopyIsStillComing(t *testing.T) {
-	server := httptest.NewServer(sandbox.New("mesh", "key"))
-	defer server.Close()
-	cfg := odoo.Default()
-	cfg.URL, cfg.Database, cfg.APIKey, cfg.API = server.URL, "mesh", "key", odoo.APIJSON2
-	applier, err := odoo.New(cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer applier.Close()
-	if err := applier.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	client, err := odoo.NewClient(server.URL, "mesh", "key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	cfg, client := provisioned(t)
 	h := history{}
 	h.tell(t, &manufacturingv1.ProductionOrderReleased{OrderId: "WO", ItemId: "IT", Quantity: &manufacturingv1.Quantity{Value: "7", Unit: "C62"}})
 	r := reconcile.Reconciliation{Site: "hq", Config: cfg, Node: ahead{h, 4}, Odoo: odoo.NewReader(client), Caller: client}
@@ -133,23 +134,7 @@ func TestOrdersAreNotComparedWhileACopyIsStillComing(t *testing.T) {
 // A history of 50,000 events about 5,000 items and 20,000 orders, and an Odoo that has the same.
 func BenchmarkReconcile(b *testing.B) {
 	const items, orders = 5_000, 20_000
-	server := httptest.NewServer(sandbox.New("mesh", "key"))
-	defer server.Close()
-	cfg := odoo.Default()
-	cfg.URL, cfg.Database, cfg.APIKey, cfg.API = server.URL, "mesh", "key", odoo.APIJSON2
-	applier, err := odoo.New(cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer applier.Close()
-	if err := applier.Prepare(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	client, err := odoo.NewClient(server.URL, "mesh", "key")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer client.Close()
+	cfg, client := provisioned(b)
 	create := func(model string, rows []map[string]any) []int64 {
 		b.Helper()
 		ids, err := client.Create(b.Context(), model, rows...)

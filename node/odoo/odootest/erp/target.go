@@ -111,9 +111,9 @@ func (t Target) Accountant(test testing.TB) {
 	var users []struct {
 		ID int64 `json:"id"`
 	}
-	first("res.users", []any{[]any{"login", "=", cmp.Or(t.Login, "admin")}}, "login", &users)
+	first("res.users", []any{[]any{"login", "=", t.Login}}, "login", &users)
 	if len(users) == 0 {
-		test.Fatalf("no user %s", cmp.Or(t.Login, "admin"))
+		test.Fatalf("no user %s", t.Login)
 	}
 	if err := client.Write(test.Context(), "res.users", []int64{users[0].ID}, map[string]any{"group_ids": []any{[]any{4, groups[0].ID, 0}}}); err != nil {
 		test.Fatal(err)
